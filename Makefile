@@ -1,0 +1,64 @@
+# The two commands that matter: `make run` and `make test`. Both prepare .venv themselves; the second time
+# they notice that nothing changed. Pass more words on with ARGS: make test ARGS="-k calendar".
+
+PYTHON ?=
+ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench soak lock vendor clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: .venv/run.stamp ## start Crumby on this machine
+	@$(BIN)/crumby run $(ARGS)
+
+test: .venv/dev.stamp ## run the tests (ARGS="-k name" picks some; the coverage floor counts for all of them)
+	@tests/install-servers
+ifeq ($(strip $(ARGS)),)
+	@$(BIN)/coverage run -m pytest -m "not long"
+	@$(BIN)/coverage report
+else
+	@$(BIN)/python -m pytest -m "not long" $(ARGS)
+endif
+
+check: .venv/dev.stamp ## lint, formatting, types, and who may import whom
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: .venv/dev.stamp ## put the code in the house's shape
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: .venv/dev.stamp ## measure hits a second, beside a bare uvicorn
+	@$(BIN)/python -m benchmarks.ingest $(ARGS)
+
+soak: .venv/dev.stamp ## the long forms of the tests, hours of them, before a release
+	@tests/install-servers
+	@$(BIN)/python -m pytest -m long --timeout=0 $(ARGS)
+
+lock: .venv/dev.stamp ## remake the lock files (ARGS=--upgrade moves every pin to the newest)
+	@scripts/lock $(ARGS)
+
+vendor: .venv/dev.stamp ## refresh static/vendor from its manifest
+	@$(BIN)/python scripts/vendor.py
+
+clean: ## remove .venv, caches and what builds leave behind
+	rm -rf .venv build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Every download is held to its hash. Hatchling comes from a lock as well, so building Crumby fetches nothing.
+.venv/run.stamp: pyproject.toml requirements/build.txt requirements/run.txt scripts/venv
+	@scripts/venv $(PYTHON)
+	@echo "Preparing .venv; this takes a minute, once."
+	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp requirements/dev.txt
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
