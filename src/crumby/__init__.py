@@ -1,0 +1,33 @@
+"""Crumby: self-hosted web analytics whose reports are SQL files.
+
+The house has two halves and one door between them, the database. Follow a hit through the left one:
+
+    static/cmb.js       a page's script sends a small JSON document, or an old page's a pixel request
+    ingest/routes.py    the endpoint: bytes in, 204 or a reason out
+    ingest/hit.py       bytes → Hit, parsed and bounded
+    ingest/client.py    who sent it: the address behind the proxies, the headers
+    ingest/writer.py    what waits becomes one batch; its places are looked up in one hop
+    ingest/geo.py       address → Place, by a memory-mapped City database
+    ingest/agent.py     User-Agent → platform, browser, version
+    ingest/enrich.py    Hit + Client + Place → Visit | Event, a row
+    ingest/store.py     the rows in one transaction; a known hit id changes nothing. Committed: 2xx
+
+and a question through the right one:
+
+    queries/…/x.sql     the question: a comment header, and SQL with a few macros
+    reporting/header.py the comment block → title, parameters, columns, chart
+    reporting/query.py  the file → Query, rendered to one statement whose values are bound
+    reporting/binding.py each `:name` of it → a value, typed
+    reporting/macros.py what its template can call
+    reporting/period.py days, from, to, tz → Period, [start, end)
+    reporting/run.py    read-only, with a time limit and a row limit → Result
+    reporting/results.py Result → JSON, records, NDJSON, CSV
+    reporting/routes.py the endpoint; `catalogue.py` lists it, and describes it in the OpenAPI document
+
+Around them: `web/` is what people see, `accounts.py` who they are, `cli/` the terminal, `app.py` puts it all
+together. Below them: `tables.py` is the schema, `migrations/` the way to it, `database.py` the engines, `days.py` the
+calendar, `settings.py` the configuration, `errors.py` what can go wrong. Nothing above is known below, and neither
+half knows the other.
+"""
+
+__version__ = "1.0.0.dev0"

@@ -1,0 +1,145 @@
+"""The database: its URL, one engine that writes and one that only reads.
+
+SQLite gets the pragmas that make a commit durable (WAL, `synchronous = full`), and readers that cannot write;
+the servers get read-only sessions with a time limit for reports, and UTC everywhere.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from crumby.errors import ConfigurationError
+from crumby.settings import Settings
+
+DRIVERS: Final[Mapping[str, str]] = {
+    "sqlite": "sqlite+aiosqlite",
+    "mysql": "mysql+asyncmy",
+    "mariadb": "mysql+asyncmy",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+}
+BUSY_TIMEOUT: Final = 30  # seconds that SQLite waits for another writer
+# What a connection of any kind needs. Its caches stay small: 2 MiB each, a reader of rollups profits from no more.
+PRAGMAS: Final = ("journal_mode = wal", "synchronous = full", f"busy_timeout = {BUSY_TIMEOUT * 1000}")
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    engine: AsyncEngine  # reads and writes
+    reports: AsyncEngine  # reads; a statement that runs past the limit is stopped
+    sqlite_path: Path | None  # of the embedded database
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite`, `mysql` (MariaDB as well) or `postgresql`."""
+        return self.engine.dialect.name
+
+
+@contextlib.asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """Both engines, for as long as the context lasts. Nothing is connected before it is used."""
+    url = async_url(settings.sqlalchemy_database_uri)
+    opened = _open_sqlite if url.get_backend_name() == "sqlite" else _open_server
+    database = opened(url, settings)
+    try:
+        yield database
+    finally:
+        await database.engine.dispose()
+        await database.reports.dispose()
+
+
+def async_url(uri: str) -> URL:
+    """The URL with the async driver of its database, whatever driver it named.
+
+    `mysql+pymysql://root:pw@localhost/crumby` → `mysql+asyncmy://…`; `sqlite:///~/crumby.db` → the home folder.
+    """
+    url = make_url(uri)
+    backend = url.drivername.partition("+")[0]
+    if backend not in DRIVERS:
+        known = ", ".join(DRIVERS)
+        raise ConfigurationError(f"SQLALCHEMY_DATABASE_URI: Crumby does not speak {backend!r}, only {known}")
+    url = url.set(drivername=DRIVERS[backend])
+    if backend == "sqlite":
+        return _sqlite_url(url)
+    if url.drivername == "postgresql+asyncpg" and "sslmode" in url.query:  # libpq's word for asyncpg's `ssl`
+        mode = url.query["sslmode"]
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    if url.drivername == "mysql+asyncmy":
+        url = url.update_query_dict({"charset": "utf8mb4"})
+    return url
+
+
+def _sqlite_url(url: URL) -> URL:
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError(
+            "SQLALCHEMY_DATABASE_URI: an in-memory SQLite forgets every hit; name a file, "
+            "such as sqlite:////var/lib/crumby/crumby.db"
+        )
+    return url.set(database=str(Path(url.database).expanduser().absolute()))
+
+
+def _open_sqlite(url: URL, settings: Settings) -> Database:
+    path = Path(url.database or "")
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"SQLALCHEMY_DATABASE_URI: there is no folder {path.parent}; make it first")
+    engine = create_async_engine(url, echo=settings.sqlalchemy_echo)
+    event.listen(engine.sync_engine, "connect", _run_each(f"pragma {pragma}" for pragma in PRAGMAS))
+    read_only = url.set(database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
+    reports = create_async_engine(read_only, echo=settings.sqlalchemy_echo)
+    event.listen(
+        reports.sync_engine,
+        "connect",
+        _run_each(["pragma query_only = on", f"pragma busy_timeout = {BUSY_TIMEOUT * 1000}"]),
+    )
+    return Database(engine, reports, path)
+
+
+def _open_server(url: URL, settings: Settings) -> Database:
+    options: dict[str, Any] = {"echo": settings.sqlalchemy_echo, "pool_pre_ping": True}
+    engine = create_async_engine(url, **options)
+    if url.drivername == "mysql+asyncmy":
+        reports = create_async_engine(url, **options)
+        event.listen(reports.sync_engine, "connect", _limit_mysql(settings.query_timeout))
+    else:
+        limits = {
+            "default_transaction_read_only": "on",
+            "statement_timeout": str(round(settings.query_timeout * 1000)),
+            "timezone": "UTC",
+        }
+        reports = create_async_engine(url, connect_args={"server_settings": limits}, **options)
+    return Database(engine, reports, None)
+
+
+def _run_each(statements: Any) -> Any:
+    """A listener that runs the statements on each new connection."""
+    texts = tuple(statements)
+
+    def listener(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for text in texts:
+            cursor.execute(text)
+        cursor.close()
+
+    return listener
+
+
+def _limit_mysql(timeout_s: float) -> Any:
+    """MariaDB counts seconds, MySQL milliseconds; both spare what is not a select."""
+
+    def listener(connection: Any, record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("select version()")
+        mariadb = "mariadb" in str(cursor.fetchone()[0]).lower()
+        cursor.close()
+        limit = f"max_statement_time = {timeout_s:g}" if mariadb else f"max_execution_time = {timeout_s * 1000:.0f}"
+        _run_each([f"set session {limit}", "set session transaction read only", "set session time_zone = '+00:00'"])(
+            connection, record
+        )
+
+    return listener

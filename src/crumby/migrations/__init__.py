@@ -1,0 +1,115 @@
+"""The way from any older schema to the one in `tables`, by Alembic, in one step that is safe to repeat.
+
+A database without tables, one of Crumby 0.7.1 and one that is up to date take the same path: revision 0001 is
+0.7.1's schema and creates only what is missing.
+"""
+
+import asyncio
+import sqlite3
+import time
+import warnings
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import URL, Connection, create_engine, event, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from crumby.errors import DatabaseUnavailable
+
+HEAD: Final = "0002"  # the newest of versions/
+LOCK_TIMEOUT: Final = 60  # seconds that a process waits for another one's migration
+POSTGRES_LOCK: Final = 0x6372756D6279  # "crumby"
+
+
+async def migrate(engine: AsyncEngine) -> None:
+    """Bring the database to the newest schema. Processes that start at once take turns.
+
+    Raises DatabaseUnavailable, which names the database and what it said.
+    """
+    try:
+        if engine.dialect.name == "sqlite":
+            await asyncio.to_thread(_migrate_sqlite, engine.url.database or "")
+            return
+        async with engine.connect() as connection:
+            await connection.run_sync(_migrate_server)
+    except (SQLAlchemyError, OSError) as error:
+        said = getattr(error, "orig", None) or error
+        raise DatabaseUnavailable(f"{engine.url.render_as_string()}: {said}") from error
+
+
+def _migrate_sqlite(path: str) -> None:
+    """One transaction for all: a kill leaves the old schema or the new one. WAL has to come before it."""
+    options = {"timeout": LOCK_TIMEOUT, "isolation_level": None}
+    engine = create_engine(URL.create("sqlite", database=path), connect_args=options)
+    event.listen(engine, "connect", lambda raw, _: _turn_wal_on(raw))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("begin immediate"))
+    try:
+        with engine.begin() as connection:
+            _upgrade(connection)
+    finally:
+        engine.dispose()
+
+
+def _turn_wal_on(connection: sqlite3.Connection) -> None:
+    """Processes that do so at once are told `locked` without being made to wait, whatever the timeout says."""
+    deadline = time.monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _migrate_server(connection: Connection) -> None:
+    mysql = connection.dialect.name == "mysql"
+    warnings.filterwarnings("ignore", message="Name 'alembic_version_pkc' ignored")  # MySQL names no primary key
+    if mysql:
+        _lock_mysql(connection)
+    else:
+        _lock_postgresql(connection)
+    try:
+        _upgrade(connection)
+        connection.commit()
+    finally:
+        connection.rollback()
+        if mysql:
+            connection.execute(text("select release_lock('crumby migration')"))
+        else:
+            connection.execute(text("select pg_advisory_unlock(:key)"), {"key": POSTGRES_LOCK})
+        connection.commit()
+
+
+def _lock_mysql(connection: Connection) -> None:
+    question = text("select get_lock('crumby migration', :timeout)")
+    if not connection.scalar(question, {"timeout": LOCK_TIMEOUT}):
+        raise DatabaseUnavailable(f"another process has been migrating the database for {LOCK_TIMEOUT} s")
+
+
+def _lock_postgresql(connection: Connection) -> None:
+    connection.execute(text(f"set local lock_timeout = '{LOCK_TIMEOUT}s'"))
+    connection.execute(text("select pg_advisory_lock(:key)"), {"key": POSTGRES_LOCK})
+    connection.execute(text("set local lock_timeout to default"))  # a table in use may be waited for
+
+
+def _upgrade(connection: Connection) -> None:
+    if _revision(connection) == HEAD:
+        return  # and Alembic, 8 MiB and 80 ms, is not loaded
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("select version_num from alembic_version"))
+    return revision

@@ -1,0 +1,114 @@
+"""The schema, one page: what a visit, an event, a user and a day are made of.
+
+The names, lengths and meanings are those of Crumby 0.7.1; `hit_id` and the indexes came later. Text sorts and
+compares by code point on every database (SQLite's habit), so that a report gives one answer on all of them.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData()
+
+MYSQL: Final[dict[str, Any]] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
+
+
+def text(length: int | None = None) -> TypeEngine[str]:
+    kind = String if length else Text
+    return kind(length).with_variant(kind(length, collation="C"), "postgresql")
+
+
+def row_id() -> TypeEngine[int]:
+    return BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in an INTEGER key
+
+
+def instant() -> TypeEngine[Any]:
+    """UTC, without a zone, to the microsecond."""
+    return DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+
+def hit_id() -> TypeEngine[bytes]:
+    """16 bytes that name one hit for good; the first 6 are its time, so that the index grows at its end."""
+    return LargeBinary(16).with_variant(mysql.BINARY(16), "mysql", "mariadb")
+
+
+visits = Table(
+    "visits",
+    metadata,
+    Column("id", row_id(), primary_key=True),
+    Column("ip", text(39)),
+    Column("cid", text(32)),  # the visitor, by cookie
+    Column("datetime", instant()),
+    Column("doc_title", text()),
+    Column("doc_uri", text()),
+    Column("doc_enc", text(25)),
+    Column("referrer", text()),  # as the page's script saw it
+    Column("_referrer", text()),  # as the request's header had it
+    Column("platform", text(25)),
+    Column("browser", text(25)),
+    Column("version", text(25)),
+    Column("screen_res", text(25)),  # "1920x1080"
+    Column("screen_depth", text(10)),  # "24-bit"
+    Column("continent", text(3)),  # "EU"
+    Column("country", text(3)),  # ISO 3166-1, "GB"
+    Column("subdivision_1", text(75)),  # by name: "England"
+    Column("subdivision_2", text(75)),
+    Column("city", text(75)),
+    Column("latitude", Double),
+    Column("longitude", Double),
+    Column("accuracy_radius", Integer),  # kilometres
+    Column("time_zone", text(50)),
+    Column("lang", text(10)),  # as the page's script saw it
+    Column("_lang", text(10)),  # as the request's header had it
+    Column("hit_id", hit_id()),  # null in rows older than it
+    Index("visits_hit_id", "hit_id", unique=True),
+    Index("visits_datetime", "datetime"),
+    **MYSQL,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", row_id(), primary_key=True),
+    Column("ip", text(39)),
+    Column("cid", text(32)),
+    Column("datetime", instant()),
+    Column("doc_title", text()),
+    Column("doc_uri", text()),
+    Column("name", text()),
+    Column("value", text()),
+    Column("hit_id", hit_id()),
+    Index("events_hit_id", "hit_id", unique=True),
+    Index("events_datetime", "datetime"),
+    **MYSQL,
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", row_id(), primary_key=True),
+    Column("username", text(75), unique=True),
+    Column("password", text(255)),  # a hash, argon2id or (0.7.1) bcrypt
+    **MYSQL,
+)
+
+calendar = Table(
+    "calendar",
+    metadata,
+    Column("datetime", DateTime, primary_key=True),  # a day, at midnight
+    **MYSQL,
+)
