@@ -1,0 +1,1 @@
+"""The write path: bytes → Hit → Visit | Event → committed row → 2xx."""

@@ -1,0 +1,162 @@
+"""Where rows become durable: one transaction for each batch, in which a known hit id changes nothing."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+from sqlalchemy import Insert, Table
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from crumby.database import PRAGMAS, Database
+from crumby.errors import CrumbyError, DatabaseUnavailable
+from crumby.ingest.enrich import Event, Visit
+from crumby.tables import events, visits
+
+
+class RowRefused(CrumbyError):
+    """The database takes no such value: a fault of one row, not of the database."""
+
+    status = 400
+
+
+class Store(Protocol):
+    """Returns when both are committed; raises RowRefused or DatabaseUnavailable when nothing is."""
+
+    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def store_for(database: Database) -> Store:
+    if database.sqlite_path:
+        return SqliteStore(database.sqlite_path)
+    return ServerStore(database.engine)
+
+
+class SqliteStore:
+    """One connection in one thread of its own: a batch costs a single hop.
+
+    Hops between threads are what a batch costs, not the disk: over aiosqlite, with one for each statement, this
+    took twice the time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="crumby-writer")
+        self._connection: sqlite3.Connection | None = None
+        self._visits = _Statement(visits)
+        self._events = _Statement(events)
+
+    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._insert, visits, events)
+
+    def _insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
+        try:
+            connection = self._connection or self._connect()
+            connection.execute("begin immediate")
+            try:
+                if visits:
+                    connection.executemany(self._visits.text, map(self._visits.values, visits))
+                if events:
+                    connection.executemany(self._events.text, map(self._events.values, events))
+                connection.execute("commit")
+            except BaseException:
+                _roll_back(connection)
+                raise
+        except sqlite3.OperationalError as error:  # locked, full, unreadable
+            raise DatabaseUnavailable(f"SQLite: {error}") from error
+        except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
+            raise RowRefused(str(error)) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        for pragma in PRAGMAS:
+            self._connection.execute(f"pragma {pragma}")
+        return self._connection
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown()
+
+    def _disconnect(self) -> None:
+        if self._connection:
+            self._connection.close()
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    """Some errors (a full disk, an I/O error) have rolled back already."""
+    if connection.in_transaction:
+        connection.execute("rollback")
+
+
+class _Statement:
+    """The insert of a table as SQLite's driver takes it, compiled once: its text, and a row's values for it."""
+
+    def __init__(self, table: Table) -> None:
+        dialect = sqlite.dialect(paramstyle="qmark")
+        columns = [column for column in table.columns if column.name != "id"]
+        statement = sqlite.insert(table).on_conflict_do_nothing(index_elements=["hit_id"])
+        self.text = str(statement.compile(dialect=dialect, column_keys=[column.name for column in columns]))
+        self._convert: Final[list[tuple[int, Callable[[Any], Any]]]] = [
+            (index, convert)
+            for index, column in enumerate(columns)
+            if (convert := column.type.dialect_impl(dialect).bind_processor(dialect))
+        ]
+
+    def values(self, row: msgspec.Struct) -> Sequence[Any]:
+        values = list(msgspec.structs.astuple(row))
+        for index, convert in self._convert:
+            values[index] = convert(values[index])
+        return values
+
+
+class ServerStore:
+    """MySQL, MariaDB and PostgreSQL, through SQLAlchemy."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._visits = _insert_once(visits, engine.dialect.name)
+        self._events = _insert_once(events, engine.dialect.name)
+
+    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
+        try:
+            async with self._engine.begin() as connection:
+                if visits:
+                    await connection.execute(self._visits, [msgspec.structs.asdict(row) for row in visits])
+                if events:
+                    await connection.execute(self._events, [msgspec.structs.asdict(row) for row in events])
+        except DBAPIError as error:
+            if _is_of_a_row(error):
+                raise RowRefused(str(error.orig)) from error
+            raise DatabaseUnavailable(f"{self._engine.dialect.name}: {error.orig}") from error
+        except (SQLAlchemyError, OSError) as error:
+            raise DatabaseUnavailable(f"{self._engine.dialect.name}: {error}") from error
+
+    async def close(self) -> None:
+        """The engine is closed by who opened it."""
+
+
+def _is_of_a_row(error: DBAPIError) -> bool:
+    """Whether a value is at fault. In doubt it is not: a hit that is refused for good would be lost.
+
+    asyncpg gives no class for it but PostgreSQL's own code (22: data, 23: integrity), or a ValueError of its own.
+    """
+    code = str(getattr(error.orig, "sqlstate", None) or "")
+    return (
+        isinstance(error, DataError | IntegrityError)
+        or code.startswith(("22", "23"))
+        or isinstance(error.orig and error.orig.__cause__, ValueError)
+    )
+
+
+def _insert_once(table: Table, dialect: str) -> Insert:
+    if dialect == "mysql":
+        # `insert ignore` would hide faults in the data as well.
+        return mysql.insert(table).on_duplicate_key_update(id=table.c.id)
+    return postgresql.insert(table).on_conflict_do_nothing(index_elements=["hit_id"])

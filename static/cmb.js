@@ -1,0 +1,55 @@
+// Crumby: a visit for this page, and an event at each cmb.event(name, value).
+(() => {
+  // Included twice, counted once.
+  if (window.cmb && window.cmb.event) return;
+
+  // Hits go to the configured DOMAIN, or else to the folder this script came from.
+  const domain = '__DOMAIN__', script = document.currentScript;
+  const base = new URL(domain ? '//' + domain + '/' : '.', script && script.src || location.href);
+
+  const hex = bytes => [...crypto.getRandomValues(new Uint8Array(bytes))]
+    .map(byte => (byte + 256).toString(16).slice(1)).join('');
+
+  // A visitor is a random number, kept 13 months from the first visit and never renewed.
+  let cid = hex(8);
+  try {
+    const kept = /(?:^|; )cid=([^;]+)/.exec(document.cookie);
+    if (kept) cid = kept[1].replace(/[^\w.-]/g, '').slice(-32) || cid;
+    else document.cookie = 'cid=' + cid + ';Max-Age=34128000;Path=/;SameSite=Lax'
+      + (location.protocol == 'https:' ? ';Secure' : '');
+  } catch (noCookies) {}
+
+  // The server keeps 2048 characters. A text cut inside an emoji ends in half a character, and stores refuse it.
+  const fit = (key, value) => {
+    const cut = value.slice ? value.slice(0, 2048) : value;
+    return cut.toWellFormed ? cut.toWellFormed() : cut;
+  };
+
+  const send = (t, more) => {
+    // The id lets the server store one hit of several attempts; its first 12 digits are the time in ms.
+    const id = Date.now().toString(16).padStart(12, '0') + hex(10);
+    const hit = Object.assign({ v: 2, id, t, cid, dl: location.href, dt: document.title }, more);
+    const body = JSON.stringify(hit, fit);
+    const url = base + 'hit';
+    const gif = () => { new Image().src = base + Date.now() + '.gif?' + new URLSearchParams(JSON.parse(body)); };
+
+    // Where a page's policy forbids fetch, sendBeacon says yes and sends nothing: only the image remains.
+    if (window.fetch) {
+      fetch(url, { method: 'POST', body, mode: 'no-cors', credentials: 'omit', keepalive: true }).catch(gif);
+    } else if (!navigator.sendBeacon || !navigator.sendBeacon(url, body)) gif();
+  };
+
+  const visit = () => send('visit', {
+    ul: navigator.language || '',
+    sd: screen.colorDepth + '-bit',
+    sr: screen.width + 'x' + screen.height,
+    de: document.characterSet,
+    dr: document.referrer,
+  });
+
+  window.cmb = { event: (name, value) => send('event', { en: String(name), ev: String(value) }) };
+
+  // A page rendered ahead of a click that may never come is no visit yet.
+  if (document.prerendering) document.addEventListener('prerenderingchange', visit, { once: true });
+  else visit();
+})();

@@ -1,0 +1,96 @@
+"""Who sent a hit: never whom a header claims, always whom the trusted proxies saw."""
+
+import pytest
+from starlette.types import Scope
+
+from crumby.ingest.client import address_behind, client_of, first_language, normalised
+
+
+def scope(peer: str | None, *headers: tuple[str, str]) -> Scope:
+    return {
+        "type": "http",
+        "client": (peer, 50_000) if peer else None,
+        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers],
+    }
+
+
+FORGED = [
+    ("X-Forwarded-For", "6.6.6.6"),
+    ("X-Forwarded-For", "6.6.6.6, 7.7.7.7"),
+    ("X-Forwarded-For", ""),
+    ("X-Forwarded-For", "'; drop table visits --"),
+    ("X-Real-IP", "6.6.6.6"),
+    ("Forwarded", "for=6.6.6.6;proto=https"),
+    ("True-Client-IP", "6.6.6.6"),
+    ("CF-Connecting-IP", "6.6.6.6"),
+]
+
+
+@pytest.mark.parametrize("header", FORGED)
+def test_without_a_proxy_no_header_is_believed(header: tuple[str, str]) -> None:
+    assert client_of(scope("203.0.113.7", header), 0).ip == "203.0.113.7"
+
+
+@pytest.mark.parametrize("header", FORGED)
+def test_behind_a_proxy_only_what_it_appended_is_believed(header: tuple[str, str]) -> None:
+    """Planted fault: taking the leftmost address gives 6.6.6.6."""
+    appended = ("X-Forwarded-For", "203.0.113.7")
+    assert client_of(scope("10.0.0.1", header, appended), 1).ip == "203.0.113.7"
+
+
+@pytest.mark.parametrize(("count", "ip"), [(0, "10.0.0.1"), (1, "203.0.113.7"), (2, "198.51.100.2"), (3, "6.6.6.6")])
+def test_each_proxy_takes_the_address_one_further_to_the_left(count: int, ip: str) -> None:
+    assert address_behind("10.0.0.1", ["6.6.6.6", "198.51.100.2", " 203.0.113.7"], count) == ip
+
+
+def test_a_request_past_too_few_proxies_is_placed_at_the_last_address_there_is() -> None:
+    assert address_behind("10.0.0.1", ["203.0.113.7"], 3) == "203.0.113.7"
+    assert address_behind("10.0.0.1", [], 3) == "10.0.0.1"
+
+
+def test_a_unix_socket_has_no_peer() -> None:
+    assert client_of(scope(None), 0).ip is None
+    assert client_of(scope(None, ("X-Forwarded-For", "203.0.113.7")), 1).ip == "203.0.113.7"
+    assert client_of(scope(None, ("X-Forwarded-For", "203.0.113.7")), 0).ip is None
+
+
+@pytest.mark.parametrize(
+    ("written", "ip"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("203.0.113.7:4711", "203.0.113.7"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("unknown", None),
+        ("_hidden", None),
+        ("", None),
+        ("1.2.3.4.5", None),
+        ("0x7f.1", None),
+    ],
+)
+def test_an_address_is_written_one_way(written: str, ip: str | None) -> None:
+    assert normalised(written) == ip
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [("en-GB,en;q=0.9", "en-GB"), ("de;q=0.8", "de"), ("*", "*"), ("", ""), (None, None)],
+)
+def test_the_first_language_counts(header: str | None, language: str | None) -> None:
+    assert first_language(header) == language
+
+
+def test_headers_are_cut_to_what_their_columns_hold() -> None:
+    client = client_of(
+        scope(
+            "203.0.113.7",
+            ("User-Agent", "x" * 5000),
+            ("Referer", "https://example.com/" + "y" * 5000),
+            ("Accept-Language", "zh-Hans-CN-x-private-use"),
+        ),
+        0,
+    )
+    assert (len(client.user_agent or ""), len(client.referrer or ""), client.lang) == (512, 2048, "zh-Hans-CN")

@@ -1,0 +1,229 @@
+"""Group commit: acknowledged means committed, once, and one bad row spoils no other."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crumby.database import open_database
+from crumby.errors import DatabaseUnavailable, InvalidHit, Overloaded
+from crumby.ingest import writer as writer_module
+from crumby.ingest.client import Client
+from crumby.ingest.enrich import Event, Visit
+from crumby.ingest.geo import Geo
+from crumby.ingest.hit import Hit
+from crumby.ingest.store import RowRefused, store_for
+from crumby.ingest.writer import Writer, open_writer
+from crumby.migrations import migrate
+from tests.conftest import MakeSettings
+
+CLIENT = Client(ip="81.2.69.160", user_agent=None, referrer=None, lang=None)
+
+
+def a_hit(number: int, **fields: object) -> Hit:
+    values: dict[str, Any] = {
+        "kind": "visit",
+        "id": number.to_bytes(16),
+        "cid": "42",
+        "datetime": datetime(2026, 11, 22, 12, 0, 0, 123456),  # noqa: DTZ001
+        "uri": "https://example.com/",
+        "title": "Home",
+    }
+    return Hit(**{**values, **fields})
+
+
+class Slow:
+    """A store that notes its batches, and waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.go = asyncio.Event()
+
+    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
+        self.batches.append(len(visits) + len(events))
+        await self.go.wait()
+
+    async def close(self) -> None:
+        pass
+
+
+class Failing(Slow):
+    def __init__(self, *errors: Exception | None) -> None:
+        super().__init__()
+        self.errors = list(errors)
+
+    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
+        self.batches.append(len(visits) + len(events))
+        error = self.errors.pop(0)
+        if error:
+            raise error
+
+
+class Picky(Slow):
+    """A store that takes no batch with that id in it."""
+
+    def __init__(self, bad: bytes) -> None:
+        super().__init__()
+        self.bad = bad
+
+    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
+        self.batches.append(len(visits) + len(events))
+        if self.bad in [visit.hit_id for visit in visits]:
+            raise RowRefused("no such value")
+
+
+@pytest.fixture
+def geo(tmp_path: Path) -> Geo:
+    return Geo(tmp_path / "none.mmdb")
+
+
+@contextlib.asynccontextmanager
+async def real_writer(url: str, settings: MakeSettings, geo: Geo) -> AsyncIterator[Writer]:
+    async with open_database(settings(sqlalchemy_database_uri=url)) as database:
+        await migrate(database.engine)
+        async with open_writer(geo, store_for(database)) as writer:
+            yield writer
+
+
+async def stored(url: str, settings: MakeSettings, table: str) -> list[tuple[Any, ...]]:
+    async with (
+        open_database(settings(sqlalchemy_database_uri=url)) as database,
+        database.engine.connect() as connection,
+    ):
+        rows = await connection.exec_driver_sql(
+            f"select hit_id, cid, doc_uri, doc_title, datetime from {table} order by id"
+        )
+        return [tuple(row) for row in rows]
+
+
+async def test_what_is_acknowledged_is_there(database_url: str, settings: MakeSettings, geo: Geo) -> None:
+    async with real_writer(database_url, settings, geo) as writer:
+        await writer.write([a_hit(1), a_hit(2, kind="event", name="click", value="😀")], CLIENT)
+        (visit,) = await stored(database_url, settings, "visits")
+        (event,) = await stored(database_url, settings, "events")
+    assert (bytes(visit[0]), visit[1:4]) == ((1).to_bytes(16), ("42", "https://example.com/", "Home"))
+    assert str(visit[4]).startswith("2026-11-22 12:00:00.123456")
+    assert bytes(event[0]) == (2).to_bytes(16)
+
+
+async def test_a_hit_that_comes_again_is_acknowledged_and_stored_once(
+    database_url: str, settings: MakeSettings, geo: Geo
+) -> None:
+    """Planted fault: without the unique index on hit_id there are four rows."""
+    async with real_writer(database_url, settings, geo) as writer:
+        await asyncio.gather(*(writer.write([a_hit(7)], CLIENT) for _ in range(3)))
+        await writer.write([a_hit(7, title="another")], CLIENT)
+        rows = await stored(database_url, settings, "visits")
+    assert [row[3] for row in rows] == ["Home"]
+
+
+async def test_a_row_that_the_database_refuses_spoils_no_other(
+    database_url: str, settings: MakeSettings, geo: Geo
+) -> None:
+    async with real_writer(database_url, settings, geo) as writer:
+        bad = a_hit(4, cid="x" * 40 if "mysql" in database_url else object())
+        outcomes = await asyncio.gather(
+            writer.write([a_hit(1)], CLIENT),
+            writer.write([a_hit(2), bad], CLIENT),
+            writer.write([a_hit(3)], CLIENT),
+            return_exceptions=True,
+        )
+        rows = await stored(database_url, settings, "visits")
+    assert outcomes[0] is None
+    assert outcomes[2] is None
+    assert isinstance(outcomes[1], InvalidHit)
+    assert [bytes(row[0]) for row in rows] == [(1).to_bytes(16), (3).to_bytes(16)]
+
+
+async def test_what_waits_goes_into_one_commit(geo: Geo) -> None:
+    store = Slow()
+    async with open_writer(geo, store) as writer:
+        first = asyncio.create_task(writer.write([a_hit(0)], CLIENT))
+        await asyncio.sleep(0.01)
+        others = [asyncio.create_task(writer.write([a_hit(number)], CLIENT)) for number in range(1, 40)]
+        await asyncio.sleep(0.01)
+        assert store.batches == [1]
+        assert not first.done()
+        store.go.set()
+        await asyncio.gather(first, *others)
+    assert store.batches == [1, 39]
+
+
+async def test_nobody_is_answered_before_the_commit(geo: Geo) -> None:
+    """Planted fault: setting the result before `insert` returns."""
+    store = Slow()
+    async with open_writer(geo, store) as writer:
+        waiting = asyncio.create_task(writer.write([a_hit(1)], CLIENT))
+        await asyncio.sleep(0.02)
+        assert store.batches == [1]
+        assert not waiting.done()
+        store.go.set()
+        await waiting
+
+
+async def test_a_client_that_leaves_cancels_no_commit(database_url: str, settings: MakeSettings, geo: Geo) -> None:
+    async with real_writer(database_url, settings, geo) as writer:
+        left = asyncio.create_task(writer.write([a_hit(1)], CLIENT))
+        await asyncio.sleep(0)
+        left.cancel()
+        await writer.write([a_hit(2)], CLIENT)
+        assert len(await stored(database_url, settings, "visits")) == 2
+
+
+async def test_a_stop_commits_what_waits(sqlite_url: str, settings: MakeSettings, geo: Geo) -> None:
+    async with real_writer(sqlite_url, settings, geo) as writer:
+        waiting = [asyncio.create_task(writer.write([a_hit(number)], CLIENT)) for number in range(200)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    assert len(await stored(sqlite_url, settings, "visits")) == 200
+
+
+async def test_a_full_queue_is_told_at_once(geo: Geo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "WAITING", 3)
+    store = Slow()
+    async with open_writer(geo, store) as writer:
+        waiting = [asyncio.create_task(writer.write([a_hit(number)], CLIENT)) for number in range(5)]
+        await asyncio.sleep(0.01)
+        done = [task for task in waiting if task.done()]
+        assert [type(task.exception()) for task in done] == [Overloaded] * 2
+        store.go.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), RuntimeError("never thought of")])
+async def test_a_batch_that_fails_tells_each_and_the_writer_goes_on(geo: Geo, error: Exception) -> None:
+    store = Failing(error, None)
+    async with open_writer(geo, store) as writer:
+        with pytest.raises(DatabaseUnavailable):
+            await writer.write([a_hit(1)], CLIENT)
+        await writer.write([a_hit(1)], CLIENT)
+    assert store.batches == [1, 1]
+
+
+async def test_after_a_refused_row_each_request_is_tried_alone(geo: Geo) -> None:
+    store = Picky(bad=a_hit(2).id)
+    async with open_writer(geo, store) as writer:
+        tasks = [asyncio.create_task(writer.write([a_hit(number)], CLIENT)) for number in range(4)]
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [type(None), type(None), InvalidHit, type(None)]
+    assert store.batches == [4, 1, 1, 1, 1]
+
+
+async def test_a_locked_sqlite_is_an_outage_not_a_loss(
+    sqlite_url: str, settings: MakeSettings, geo: Geo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crumby.ingest.store.PRAGMAS", ("busy_timeout = 50",))
+    async with real_writer(sqlite_url, settings, geo) as writer:
+        other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        other.execute("begin immediate")
+        with pytest.raises(DatabaseUnavailable, match="locked"):
+            await writer.write([a_hit(1)], CLIENT)
+        other.execute("rollback")
+        other.close()
+        await writer.write([a_hit(1)], CLIENT)
+        assert len(await stored(sqlite_url, settings, "visits")) == 1

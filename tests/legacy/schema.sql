@@ -1,0 +1,55 @@
+-- The tables of a Crumby 0.7.1 database file, word for word what its `sqlite_master` holds.
+
+CREATE TABLE calendar (
+	datetime DATETIME NOT NULL, 
+	PRIMARY KEY (datetime)
+);
+
+CREATE TABLE events (
+	id INTEGER NOT NULL, 
+	ip VARCHAR(39), 
+	cid VARCHAR(10), 
+	datetime DATETIME, 
+	doc_title TEXT, 
+	doc_uri TEXT, 
+	name TEXT, 
+	value TEXT, 
+	PRIMARY KEY (id)
+);
+
+CREATE TABLE visits (
+	id INTEGER NOT NULL, 
+	ip VARCHAR(39), 
+	cid VARCHAR(10), 
+	datetime DATETIME, 
+	doc_title TEXT, 
+	doc_uri TEXT, 
+	doc_enc VARCHAR(25), 
+	referrer TEXT, 
+	_referrer TEXT, 
+	platform VARCHAR(25), 
+	browser VARCHAR(25), 
+	version VARCHAR(25), 
+	screen_res VARCHAR(25), 
+	screen_depth VARCHAR(10), 
+	continent VARCHAR(3), 
+	country VARCHAR(3), 
+	subdivision_1 VARCHAR(75), 
+	subdivision_2 VARCHAR(75), 
+	city VARCHAR(75), 
+	latitude FLOAT, 
+	longitude FLOAT, 
+	accuracy_radius INTEGER, 
+	time_zone VARCHAR(50), 
+	lang VARCHAR(10), 
+	_lang VARCHAR(10), 
+	PRIMARY KEY (id)
+);
+
+CREATE TABLE users (
+	id INTEGER NOT NULL, 
+	username VARCHAR(75), 
+	password VARCHAR(60), 
+	PRIMARY KEY (id), 
+	UNIQUE (username)
+);
