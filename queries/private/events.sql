@@ -1,0 +1,20 @@
+-- Events
+-- What visitors did. Of the same event by the same visitor on the same page, the last value counts.
+--
+-- chart: table
+-- group: Content
+-- order: 25
+-- column Title: text, title of the page
+-- column Name: text, name of the event
+-- column Value: text, value of the event
+-- column Count: integer, visitors for whom that was the last value
+select
+  doc_title as "Title",
+  name as "Name",
+  value as "Value",
+  count(value) as "Count"
+from events
+where id in (select max(id) from events group by cid, doc_title, name)
+  and {{ period("datetime") }}
+group by doc_title, name, value
+order by 4 desc, coalesce(doc_title, ''), doc_title is null, coalesce(name, ''), coalesce(value, ''), value is null

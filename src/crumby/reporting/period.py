@@ -1,0 +1,143 @@
+"""The days that a report is about, in a time zone, and the instants where they begin and end."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from crumby.errors import InvalidParameter
+
+DEFAULT_DAYS: Final = 30
+MAX_DAYS: Final = 36_525  # a century
+DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+NAMES: Final = ("days", "from", "to", "t0", "t1", "tz")  # of the parameters
+STRIDE: Final = timedelta(days=3)  # since 1900 no zone has changed its clocks twice within less
+SECOND: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The days from `t0` to `t1`, both of them included, as they are counted in `zone`."""
+
+    t0: date
+    t1: date
+    zone: ZoneInfo
+
+    @property
+    def start(self) -> datetime:
+        """The first instant; UTC, without a zone, as the tables have it."""
+        return midnight(self.t0, self.zone)
+
+    @property
+    def end(self) -> datetime:
+        """The first instant after; the period is `[start, end)`."""
+        return midnight(self.t1 + timedelta(days=1), self.zone)
+
+    def offsets(self) -> list[tuple[datetime, int]]:
+        """The zone's offsets from UTC over the period: (up to which instant, seconds), in order.
+
+        One, but for a period in which the clocks are changed: Europe/Berlin, March 2026, has
+        `[(2026-03-29 01:00, 3600), (2026-03-31 22:00, 7200)]`.
+        """
+        return list(_offsets(self.start, self.end, self.zone))
+
+
+def parse_period(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Period:
+    """The period that a request asks for. `now` is UTC.
+
+    `days=7` is today and the seven days before it; `from` and `to` (0.7.1's code read `t0` and `t1`) name the
+    first and the last day; without any, the last 30 days. Raises InvalidParameter.
+    """
+    if "tz" in query:
+        zone = _zone(query["tz"])
+    today = now.replace(tzinfo=UTC).astimezone(zone).date()
+    first = _date("from", query["from"]) if "from" in query else _optional_date("t0", query)
+    last = _date("to", query["to"]) if "to" in query else _optional_date("t1", query)
+    if "days" in query:
+        if first:
+            raise InvalidParameter("give either days or from, not both")
+        days = _days(query["days"])
+    else:
+        days = DEFAULT_DAYS
+    last = last or max(today, first or today)
+    first = first or _before(last, days)
+    if first > last:
+        raise InvalidParameter(f"from ({first}) is after to ({last})")
+    if (last - first).days > MAX_DAYS:
+        raise InvalidParameter(f"the period is longer than {MAX_DAYS} days")
+    return Period(first, last, zone)
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """When the day begins; UTC, without a zone. Where the clocks skip midnight, it is when they do."""
+    return datetime.combine(day, time(), zone).astimezone(UTC).replace(tzinfo=None)
+
+
+@lru_cache(maxsize=256)  # a century takes some 30 ms
+def _offsets(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[tuple[datetime, int], ...]:
+    found: list[tuple[datetime, int]] = []
+    at, offset = start, _offset(start, zone)
+    while at < end - SECOND:
+        until = min(at + STRIDE, end - SECOND)
+        after = _offset(until, zone)
+        if after != offset:
+            until = _change(at, until, zone)
+            found.append((until, offset))
+        at, offset = until, after
+    if start < end:  # there are days that a zone left out
+        found.append((end, offset))
+    return tuple(found)
+
+
+def _offset(instant: datetime, zone: ZoneInfo) -> int:
+    offset = instant.replace(tzinfo=UTC).astimezone(zone).utcoffset()
+    return round(offset.total_seconds()) if offset else 0
+
+
+def _change(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
+    """The second between `low` and `high` from which on the zone's offset is the one at `high`."""
+    before = _offset(low, zone)
+    while high - low > SECOND:
+        middle = low + timedelta(seconds=round((high - low).total_seconds() / 2))
+        if _offset(middle, zone) == before:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidParameter(f"tz: there is no time zone {name[:60]!r}; one is 'Europe/Berlin'") from None
+
+
+def _days(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,6}", text) or int(text) > MAX_DAYS:
+        raise InvalidParameter(f"days: {text[:60]!r} is not a whole number from 0 to {MAX_DAYS}")
+    return int(text)
+
+
+def _optional_date(name: str, query: Mapping[str, str]) -> date | None:
+    return _date(name, query[name]) if name in query else None
+
+
+def _date(name: str, text: str) -> date:
+    try:
+        day = date.fromisoformat(text if DATE.fullmatch(text) else "")  # which takes 20260131 as well
+    except ValueError:
+        raise InvalidParameter(f"{name}: {text[:60]!r} is not a date such as 2026-01-31") from None
+    if not 1900 <= day.year <= 9000:  # noqa: PLR2004 - room for a day more in any zone
+        raise InvalidParameter(f"{name}: {text} is out of range")
+    return day
+
+
+def _before(day: date, days: int) -> date:
+    try:
+        return day - timedelta(days=days)
+    except OverflowError:
+        raise InvalidParameter(f"days: {days} days before {day} is out of range") from None

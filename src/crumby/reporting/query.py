@@ -1,0 +1,173 @@
+"""A query file: read, understood, and rendered to one statement whose values are bound.
+
+The template decides which clauses there are. What a request says is never part of the text: `{{ name }}` of a
+parameter is refused, `:name` binds it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from sqlalchemy import TextClause
+
+from crumby.errors import CrumbyError, QueryFileError
+from crumby.reporting import macros, period
+from crumby.reporting.binding import bound
+from crumby.reporting.header import Header, Type, parse_header
+from crumby.reporting.period import Period
+
+COLLECTIONS: Final = ("public", "private")
+FILE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+RESERVED: Final = frozenset({*period.NAMES, *macros.NAMES, "format", "start", "end"})
+
+# What a template can trip over, apart from Jinja's own errors.
+FAULTS: Final = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question. A file that can't be understood has an `error`, and an empty header."""
+
+    collection: str
+    name: str
+    path: Path
+    source: str
+    header: Header
+    error: str | None = None
+
+    @property
+    def private(self) -> bool:
+        return self.collection == "private"
+
+    @property
+    def title(self) -> str:
+        return self.header.title or self.name.replace("_", " ").replace("-", " ").capitalize()
+
+    @property
+    def shown(self) -> str:
+        """The file as a message names it: `queries/public/visits.sql`."""
+        return f"queries/{self.collection}/{self.path.name}"
+
+    @cached_property
+    def _template(self) -> Template:
+        return _environment.from_string(self.source)
+
+    def arguments(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """The values of the file's own parameters in a request. Raises InvalidParameter."""
+        return {
+            parameter.name: parameter.parse(query[parameter.name]) if parameter.name in query else parameter.default
+            for parameter in self.header.parameters
+        }
+
+    def render(self, dialect: str, period: Period, arguments: Mapping[str, Any]) -> TextClause:
+        """The statement with its values bound. Raises QueryFileError, which names the file and the remedy."""
+        if self.error:
+            raise QueryFileError(self.error)
+        called = macros.Macros(dialect, period)
+        try:
+            sql = self._template.render({**called.names(), **macros.guarded(arguments)})
+            return bound(sql, dialect, {**called.binds, **arguments}, self._types())
+        except QueryFileError as error:
+            raise QueryFileError(f"{self.shown}: {error}") from None
+        except FAULTS as error:
+            raise QueryFileError(f"{self.shown}: {error}") from error
+
+    def _types(self) -> Mapping[str, Type]:
+        return {parameter.name: parameter.type for parameter in self.header.parameters}
+
+
+def load_query(collection: str, path: Path) -> Query:
+    """The query of a file; what is wrong with the file is in its `error`."""
+    source = ""
+    try:
+        source = path.read_text("utf-8-sig")
+        query = Query(collection, path.stem, path, source, parse_header(source))
+        _check(query)
+    except (CrumbyError, OSError, *FAULTS) as error:
+        line = f", line {error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
+        shown = f"queries/{collection}/{path.name}{line}: {error}"
+        return Query(collection, path.stem, path, source, Header(), shown)
+    return query
+
+
+def _check(query: Query) -> None:
+    """Compile the template, and see that no parameter takes a name that is taken."""
+    _ = query._template  # noqa: SLF001 - our own
+    names = sorted(parameter.name for parameter in query.header.parameters)
+    for name, following in zip_longest(names, names[1:]):
+        if name in RESERVED or name.startswith("_"):
+            raise QueryFileError(f"a parameter can't be named {name!r}: Crumby gives that name a meaning")
+        if name == following:
+            raise QueryFileError(f"the parameter {name!r} is declared twice")
+
+
+def _printable(value: object) -> object:
+    if isinstance(value, Undefined):
+        return str(value)  # raises, and says which
+    if not isinstance(value, macros.Sql):
+        raise QueryFileError("{{ … }} would print a value into the SQL; bind it instead: write :name")
+    return value
+
+
+_environment = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined,
+    finalize=_printable,
+    autoescape=False,  # it makes SQL, not HTML
+    keep_trailing_newline=True,
+)
+
+
+class QueryFolders:
+    """The queries of some folders, each of them `public/` and `private/`; in a later folder a same name replaces.
+
+    The folders are looked through at each question, so that a file which is dropped in is there at once. Only a
+    file that changed is read again.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
+        self._loaded: dict[Path, tuple[tuple[int, ...], Query]] = {}
+
+    def all(self) -> list[Query]:
+        """Every query, in the order of the page."""
+        found = {(collection, path.stem): (collection, path) for collection, path in self._files()}
+        queries = [self._current(collection, path) for collection, path in found.values()]
+        return sorted(queries, key=lambda query: (query.header.order, query.collection, query.name))
+
+    def get(self, collection: str, name: str) -> Query | None:
+        return next((query for query in self.all() if (query.collection, query.name) == (collection, name)), None)
+
+    def _files(self) -> Iterator[tuple[str, Path]]:
+        for folder in self._folders:
+            for collection in COLLECTIONS:
+                for path in sorted((folder / collection).glob("*.sql")):
+                    if FILE_NAME.fullmatch(path.stem):
+                        yield collection, path
+
+    def _current(self, collection: str, path: Path) -> Query:
+        try:
+            status = path.stat()
+        except OSError:
+            return load_query(collection, path)
+        version = (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
+        known = self._loaded.get(path)
+        if known and known[0] == version:
+            return known[1]
+        query = load_query(collection, path)
+        self._loaded[path] = (version, query)
+        return query

@@ -1,0 +1,137 @@
+"""A rendered statement is run: on a read-only connection, with a time limit and a row limit."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import aiosqlite
+from sqlalchemy import TextClause
+from sqlalchemy.exc import DBAPIError, ResourceClosedError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from crumby.database import Database
+from crumby.errors import DatabaseUnavailable, QueryFileError, QueryTimeout
+from crumby.reporting.period import Period
+from crumby.reporting.query import Query
+
+# What the databases say when they stop a statement: SQLite, MariaDB, MySQL, PostgreSQL.
+STOPPED = re.compile(r"interrupted|max_statement_time|maximum statement execution time|statement timeout")
+
+
+CONNECT_TIMEOUT: Final = 5.0  # seconds for a connection, be it the network or the other reports that keep it waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    truncated: bool  # there are more rows than these
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    timeout_s: float
+    rows: int
+
+    @property
+    def patience_s(self) -> float:
+        """The databases keep the limit themselves; this is for one that has gone silent."""
+        return self.timeout_s * 1.1 + 0.1
+
+
+async def run(database: Database, query: Query, period: Period, arguments: Mapping[str, Any], limits: Limits) -> Result:
+    """The query's answer.
+
+    Raises QueryFileError for SQL that the database does not take, QueryTimeout, and DatabaseUnavailable.
+    """
+    statement = query.render(database.dialect, period, arguments)
+    async with _connected(database) as connection:
+        try:
+            return await _answer(connection, statement, limits)
+        except DBAPIError as error:
+            message = _first_line(error)
+            if STOPPED.search(message):
+                raise QueryTimeout(f"{query.shown} ran past {limits.timeout_s:g} s and was stopped") from None
+            if error.connection_invalidated:
+                raise DatabaseUnavailable(message) from error
+            raise QueryFileError(f"{query.shown}: {message}") from error
+        except ResourceClosedError:
+            await connection.invalidate()  # who knows what it did to the session
+            raise QueryFileError(f"{query.shown}: answers no rows; a query file asks, with `select`") from None
+        except TimeoutError:
+            raise QueryTimeout(f"{query.shown} ran past {limits.timeout_s:g} s and was stopped") from None
+        except OSError as error:
+            raise DatabaseUnavailable(f"the database went away: {error}") from error
+
+
+@contextlib.asynccontextmanager
+async def _connected(database: Database) -> AsyncIterator[AsyncConnection]:
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            connection = await database.reports.connect()
+    except TimeoutError as error:
+        raise DatabaseUnavailable("the database does not answer, or too many reports wait for it") from error
+    except (SQLAlchemyError, OSError) as error:
+        raise DatabaseUnavailable(f"the database can't be reached: {_first_line(error)}") from error
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _answer(connection: AsyncConnection, statement: TextClause, limits: Limits) -> Result:
+    if connection.dialect.name == "sqlite":
+        return await _interruptible(connection, _fetch(connection, statement, limits.rows), limits.timeout_s)
+    async with asyncio.timeout(limits.patience_s), _errors_wrapped(connection):
+        return await _fetch(connection, statement, limits.rows)
+
+
+async def _fetch(connection: AsyncConnection, statement: TextClause, limit: int) -> Result:
+    """As many rows as the limit lets through. The others stay in the database: they may be millions."""
+    stream = await connection.stream(statement)
+    columns = list(stream.keys())
+    rows = await stream.fetchmany(limit + 1)
+    truncated = len(rows) > limit
+    if truncated:
+        await connection.invalidate()  # MySQL would send the others first
+    return Result(columns, rows[:limit], truncated)
+
+
+@contextlib.asynccontextmanager
+async def _errors_wrapped(connection: AsyncConnection) -> AsyncIterator[None]:
+    """SQLAlchemy wraps the drivers' errors, but not those that asyncpg has while it streams."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    import asyncpg
+
+    raw = await connection.get_raw_connection()
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        gone = cast("asyncpg.Connection", raw.driver_connection).is_closed()
+        if gone:
+            await connection.invalidate()
+        raise DBAPIError(None, None, error, connection_invalidated=gone) from error
+
+
+async def _interruptible(connection: AsyncConnection, work: Coroutine[Any, Any, Result], timeout_s: float) -> Result:
+    """SQLite runs in a thread that no cancellation reaches: it has to be told."""
+    raw = await connection.get_raw_connection()
+    running = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({running}, timeout=timeout_s)
+    finally:  # the limit, or a client that left
+        while not running.done():  # told again, since between two steps it does not hear
+            await cast("aiosqlite.Connection", raw.driver_connection).interrupt()
+            await asyncio.wait({running}, timeout=0.05)
+    return running.result()
+
+
+def _first_line(error: Exception) -> str:
+    """What the driver says, without SQLAlchemy's statement and link."""
+    lines = str(getattr(error, "orig", None) or error).splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,118 @@
+"""A running Crumby with some crumbs in its database, and a folder for query files of a test's own."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import httpx
+from asgi_lifespan import LifespanManager
+from starlette.types import ASGIApp, Message
+
+from crumby.accounts import COOKIE, Accounts
+from crumby.app import create_app
+from crumby.database import Database, open_database
+from crumby.migrations import migrate
+from crumby.settings import load_settings
+from tests.reporting.crumbs import scatter
+
+MEMBER = {"username": "ann", "password": "a good password"}
+DATABASES = ("sqlite", "mariadb", "postgres")
+
+
+@dataclass(frozen=True)
+class Site:
+    app: ASGIApp
+    database: Database
+    folder: Path  # of the operator's own queries
+    guest: httpx.AsyncClient
+    member: httpx.AsyncClient  # signed in
+
+    def write(self, name: str, sql: str, collection: str = "public") -> Path:
+        path = self.folder / collection / f"{name}.sql"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(sql, "utf-8")
+        return path
+
+    @contextlib.contextmanager
+    def query(self, sql: str, collection: str = "public") -> Iterator[str]:
+        """Give the address of a query that is there as long as the context."""
+        path = self.write("own", sql, collection)
+        try:
+            yield f"/api/{collection}/own"
+        finally:
+            path.unlink()
+
+    async def status(
+        self, address: str, parameters: dict[str, str], *, member: bool = False, leaves_after_s: float = 60
+    ) -> int:
+        """Ask as a server would, without a client between: a tenth of the time, and the asker can leave."""
+        cookies = [(b"cookie", f"{COOKIE}={self.member.cookies[COOKIE]}".encode())] if member else []
+        statuses: list[int] = []
+        done = asyncio.Event()
+        request = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+        async def receive() -> Message:
+            for message in request:
+                return message
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), leaves_after_s)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+            elif not message.get("more_body"):
+                done.set()
+
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": address,
+            "raw_path": address.encode(),
+            "query_string": urlencode(parameters).encode(),
+            "root_path": "",
+            "headers": [(b"host", b"crumby.test"), *cookies],
+            "server": ("crumby.test", 80),
+            "client": ("127.0.0.1", 50_000),
+        }
+        await self.app(scope, receive, send)
+        return statuses[0]
+
+    async def answer(self, sql: str, **parameters: str) -> httpx.Response:
+        """What a client gets for a query file of that text."""
+        with self.query(sql) as address:
+            return await self.guest.get(address, params=parameters)
+
+
+@contextlib.asynccontextmanager
+async def open_site(url: str, folder: Path, **keys: str) -> AsyncIterator[Site]:
+    """Start one on the database of `url`, with settings by their lower-case keys."""
+    own = folder / "queries"
+    own.mkdir()
+    defaults = {
+        "sqlalchemy_database_uri": url,
+        "geoip2_database_name": str(folder / "none.mmdb"),
+        "secret_key": "a secret of the tests, long enough to be taken",
+        "queries": str(own),
+    }
+    settings = load_settings({f"CRUMBY_{key.upper()}": value for key, value in (defaults | keys).items()})
+    async with open_database(settings) as database:  # the calendar begins before the first visit
+        await migrate(database.engine)
+        await scatter(database.engine)
+        await Accounts(database.engine).add(MEMBER["username"], MEMBER["password"])
+    async with contextlib.AsyncExitStack() as stack:
+        running = await stack.enter_async_context(LifespanManager(create_app(settings), startup_timeout=30))
+        guest = await stack.enter_async_context(client(running.app))
+        member = await stack.enter_async_context(client(running.app))
+        assert (await member.post("/login", data=MEMBER)).status_code == 303
+        yield Site(running.app, running._state["database"], own, guest, member)
+
+
+def client(app: ASGIApp) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://crumby.test", timeout=60)

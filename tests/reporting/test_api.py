@@ -1,0 +1,438 @@
+"""The list of queries, the OpenAPI document, and who may ask what. It is one on every database; here it is SQLite."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from asgi_lifespan import LifespanManager
+
+from crumby.app import create_app
+from tests.conftest import MakeSettings
+from tests.reporting.site import Site
+
+SITES = ["sqlite"]
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+SHIPPED = [
+    "public/visits",
+    "private/origins",
+    "public/documents",
+    "private/events",
+    "public/locations",
+    "private/locations",
+    "public/platforms",
+]
+TYPED = """\
+-- A typed query
+-- It has a parameter of each type: all of them.
+--
+-- chart: bars of n by who
+-- group: Tests
+-- order: 7
+-- parameter who: text = ada, a visitor
+-- parameter rows: integer = 7
+-- parameter share: number = 0.25
+-- parameter local: boolean = false
+-- parameter since: date = 2026-01-31
+-- parameter at: datetime = 2026-01-31T12:30
+-- parameter bare: text
+-- column who: text, a visitor
+-- column n: integer, a number
+select :who as who, :rows as n {% if bare %}where :bare = ''{% endif %}
+"""
+
+
+@pytest.fixture
+def typed(site: Site) -> Iterator[str]:
+    with site.query(TYPED) as address:
+        yield address
+
+
+async def listed(http: httpx.AsyncClient, address: str = "/api") -> list[str]:
+    queries = (await http.get(address)).json()["queries"]
+    assert [query["url"] for query in queries] == [f"/api/{query['collection']}/{query['name']}" for query in queries]
+    return [f"{query['collection']}/{query['name']}" for query in queries]
+
+
+# The list
+
+
+async def test_a_guest_is_shown_the_public_queries_in_the_order_of_the_page(site: Site) -> None:
+    public = [name for name in SHIPPED if name.startswith("public/")]
+    assert await listed(site.guest) == public
+    assert await listed(site.guest, "/api/public") == public
+
+
+async def test_who_is_signed_in_is_shown_all_of_them(site: Site) -> None:
+    assert await listed(site.member) == SHIPPED
+    assert await listed(site.member, "/api/private") == [name for name in SHIPPED if name.startswith("private/")]
+    assert await listed(site.member, "/api/public") == [name for name in SHIPPED if name.startswith("public/")]
+
+
+async def test_the_list_tells_all_that_the_header_says(site: Site, typed: str) -> None:
+    queries = (await site.guest.get("/api/public")).json()["queries"]
+    assert queries[0] == {
+        "name": "own",
+        "collection": "public",
+        "url": "/api/public/own",
+        "title": "A typed query",
+        "description": "It has a parameter of each type: all of them.",
+        "group": "Tests",
+        "order": 7,
+        "chart": {"kind": "bars", "x": "who", "y": ["n"]},
+        "parameters": [
+            {"name": "who", "type": "text", "default": "ada", "description": "a visitor"},
+            {"name": "rows", "type": "integer", "default": 7, "description": ""},
+            {"name": "share", "type": "number", "default": 0.25, "description": ""},
+            {"name": "local", "type": "boolean", "default": False, "description": ""},
+            {"name": "since", "type": "date", "default": "2026-01-31", "description": ""},
+            {"name": "at", "type": "datetime", "default": "2026-01-31T12:30:00", "description": ""},
+            {"name": "bare", "type": "text", "default": None, "description": ""},
+        ],
+        "columns": [
+            {"name": "who", "type": "text", "description": "a visitor"},
+            {"name": "n", "type": "integer", "description": "a number"},
+        ],
+        "error": None,
+    }
+
+
+async def test_a_broken_file_is_listed_with_its_error_and_spoils_nothing_else(site: Site) -> None:
+    with site.query("select\n{% if %}") as address:
+        queries = {query["name"]: query for query in (await site.guest.get("/api/public")).json()["queries"]}
+        assert queries["own"]["error"].startswith("queries/public/own.sql, line 2: ")
+        assert queries["visits"]["error"] is None
+        assert (await site.guest.get("/api/public/visits")).status_code == 200
+        broken = await site.guest.get(address)
+    assert (broken.status_code, broken.json()) == (
+        500,
+        {"error": "QueryFileError", "detail": queries["own"]["error"]},
+    )
+
+
+@pytest.mark.parametrize("address", ["/api", "/api/", "/api/public", "/api/public/"])
+async def test_a_browser_gets_a_page(site: Site, typed: str, address: str) -> None:
+    response = await site.guest.get(address, headers=BROWSER)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "A typed query" in response.text
+    assert "/api/private/events" not in response.text
+
+
+async def test_a_header_cannot_write_into_the_page(site: Site) -> None:
+    with site.query("-- <script>alert(1)</script>\n-- parameter a: text = <b>, <i>\nselect 1"):
+        page = (await site.guest.get("/api", headers=BROWSER)).text
+    assert not re.search("<script>|<b>|<i>", page)
+
+
+@pytest.mark.parametrize("address", ["/api/", "/api/public/"])
+async def test_a_list_may_end_in_a_slash(site: Site, address: str) -> None:
+    assert await listed(site.guest, address) == await listed(site.guest, address.rstrip("/"))
+
+
+async def test_a_querys_address_may_end_in_a_slash(site: Site) -> None:
+    response = await site.guest.get("/api/public/visits/?days=7")
+    assert len(response.json()["data"]) == 8
+    assert (await site.guest.get("/api/private/events/")).status_code == 401
+
+
+# Who may ask what
+
+
+@pytest.mark.parametrize("address", ["/api/private", "/api/private/", "/api/private/events", "/api/private/nowhere"])
+async def test_a_guest_is_told_to_sign_in_whether_or_not_there_is_something(site: Site, address: str) -> None:
+    response = await site.guest.get(address)
+    assert (response.status_code, response.json()["error"]) == (401, "SignInRequired")
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("address", ["/api/private", "/api/private/events"])
+async def test_a_browser_is_sent_to_sign_in(site: Site, address: str) -> None:
+    response = await site.guest.get(address, headers=BROWSER)
+    assert (response.status_code, response.headers["Location"]) == (303, f"/login?next={address}")
+
+
+async def test_a_private_answer_is_kept_nowhere(site: Site) -> None:
+    response = await site.member.get("/api/private/events")
+    assert (response.status_code, response.headers["Cache-Control"]) == (200, "no-store")
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "a.b.c", "é".encode().decode("latin-1"), "x" * 5000])
+async def test_a_forged_session_is_none(site: Site, cookie: str) -> None:
+    headers = {"Cookie": f"crumby_session={cookie}".encode("latin-1").decode("latin-1")}
+    response = await site.guest.get("/api/private/events", headers=httpx.Headers(headers, encoding="latin-1"))
+    assert response.status_code == 401
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "error", "detail"),
+    [
+        ("/api/secret", 404, "NotFound", "there is no collection 'secret', only public and private"),
+        ("/api/secret/visits", 404, "NotFound", "there is no collection 'secret', only public and private"),
+        ("/api/public/nowhere", 404, "NotFound", "there is no query public/nowhere; /api lists those there are"),
+        ("/api/public/visits.sql", 404, "NotFound", "there is no query public/visits.sql"),
+        ("/api/public/..%2Fprivate%2Fevents", 404, "NotFound", "there is "),
+        ("/api/public/a/b", 404, "NotFound", "there is nothing at /api/public/a/b"),
+        ("/api/public/visits?format=xml", 422, "InvalidParameter", "format: 'xml' is not one of json, records, "),
+        ("/api/public/visits?days=many", 422, "InvalidParameter", "days: 'many' is not a whole number"),
+        ("/api/public/visits?from=2026", 422, "InvalidParameter", "from: '2026' is not a date"),
+        ("/api/public/visits?tz=Mars", 422, "InvalidParameter", "tz: there is no time zone 'Mars'"),
+        ("/api/public/visits?form=csv", 422, "InvalidParameter", "'form' is no parameter of queries/public/visits.sql"),
+        ("/api/public/visits?DAYS=7", 422, "InvalidParameter", "'DAYS' is no parameter of queries/public/visits.sql"),
+    ],
+)
+async def test_what_is_not_there_or_does_not_fit_is_named(
+    site: Site, address: str, status: int, error: str, detail: str
+) -> None:
+    response = await site.guest.get(address)
+    assert (response.status_code, response.json()["error"]) == (status, error)
+    assert response.json()["detail"].startswith(detail)
+
+
+async def test_a_browser_gets_the_reason_as_a_page(site: Site) -> None:
+    response = await site.guest.get("/api/public/visits?days=<b>", headers=BROWSER)
+    assert response.status_code == 422
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "days: &#39;&lt;b&gt;&#39; is not a whole number" in response.text
+
+
+async def test_a_querys_own_parameters_are_known_and_typed(site: Site, typed: str) -> None:
+    response = await site.guest.get(typed, params={"who": "bob", "rows": "3"})
+    assert response.json()["data"] == [["bob", 3]]
+    response = await site.guest.get(typed, params={"rows": "many"})
+    assert (response.status_code, response.json()["detail"]) == (422, "rows: 'many' is not a whole number")
+
+
+async def test_what_old_clients_bust_caches_with_is_taken(site: Site) -> None:
+    assert (await site.guest.get("/api/public/visits?_=1774950000")).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["/api", "/api/public", "/api/public/visits", "/openapi.json"])
+async def test_head_is_get_without_the_answer(site: Site, address: str) -> None:
+    head, get = await site.guest.head(address), await site.guest.get(address)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert dict(head.headers) == dict(get.headers)
+
+
+async def test_head_of_a_private_query_takes_a_session_too(site: Site) -> None:
+    assert (await site.guest.head("/api/private/events")).status_code == 401
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_other_methods_are_refused_and_told_which_would_do(site: Site, method: str) -> None:
+    response = await site.guest.request(method, "/api/public/visits")
+    assert (response.status_code, response.json()["error"]) == (405, "BadRequest")
+    assert "GET" in response.headers["Allow"]
+
+
+# Other sites
+
+STRANGER = "https://stranger.example"
+
+
+async def preflight(http: httpx.AsyncClient, address: str, origin: str) -> httpx.Response:
+    return await http.options(address, headers={"Origin": origin, "Access-Control-Request-Method": "GET"})
+
+
+@pytest.fixture
+async def of_origins(settings: MakeSettings, request: pytest.FixtureRequest) -> Any:
+    app = create_app(settings(crossdomain_origin=request.param))
+    async with LifespanManager(app) as running:
+        transport = httpx.ASGITransport(running.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test") as http:
+            yield http
+
+
+ALLOWED = "Access-Control-Allow-Origin"
+
+
+@pytest.mark.parametrize("of_origins", ["*"], indirect=True)
+@pytest.mark.parametrize("address", ["/api", "/api/public", "/api/public/visits", "/api/public/nowhere"])
+async def test_any_site_may_read_public_reports_by_default(of_origins: httpx.AsyncClient, address: str) -> None:
+    response = await of_origins.get(address, headers={"Origin": STRANGER})
+    assert response.headers[ALLOWED] == "*"
+    assert "Access-Control-Allow-Credentials" not in response.headers
+    assert (await preflight(of_origins, address, STRANGER)).headers[ALLOWED] == "*"
+
+
+@pytest.mark.parametrize("of_origins", ["*", "https://a.example", "a.example"], indirect=True)
+@pytest.mark.parametrize("address", ["/api/private", "/api/private/events", "/login", "/", "/openapi.json"])
+async def test_no_site_may_read_anything_else(of_origins: httpx.AsyncClient, address: str) -> None:
+    for origin in (STRANGER, "https://a.example"):
+        assert ALLOWED not in (await of_origins.get(address, headers={"Origin": origin})).headers
+        assert ALLOWED not in (await preflight(of_origins, address, origin)).headers
+
+
+@pytest.mark.parametrize(
+    ("of_origins", "allowed", "refused"),
+    [
+        ("https://a.example", ["https://a.example"], ["http://a.example", "https://a.example:8443", STRANGER]),
+        ("https://a.example/", ["https://a.example"], [STRANGER]),
+        ("a.example", ["https://a.example", "http://a.example", "http://a.example:8000"], ["https://b.a.example"]),
+        ("a.example", [], ["https://a-example", "https://a.example.stranger.example", "ftp://a.example", "null"]),
+        ("a.example, https://b.example", ["http://a.example", "https://b.example"], ["http://b.example", STRANGER]),
+        ("", [], [STRANGER, "http://crumby.test", "null"]),
+    ],
+    indirect=["of_origins"],
+)
+async def test_the_sites_that_are_named_may_read_public_reports(
+    of_origins: httpx.AsyncClient, allowed: list[str], refused: list[str]
+) -> None:
+    for origin in allowed:
+        response = await of_origins.get("/api/public/visits", headers={"Origin": origin})
+        assert (response.headers[ALLOWED], response.headers["Vary"]) == (origin, "Origin")
+        assert (await preflight(of_origins, "/api/public/visits", origin)).headers[ALLOWED] == origin
+    for origin in refused:
+        assert ALLOWED not in (await of_origins.get("/api/public/visits", headers={"Origin": origin})).headers
+        assert ALLOWED not in (await preflight(of_origins, "/api/public/visits", origin)).headers
+
+
+@pytest.mark.parametrize("written", ["['a.example', 'https://b.example']", "('a.example', 'https://b.example')"])
+async def test_sites_may_be_named_as_a_list(
+    tmp_path: Path, settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    from crumby.settings import load_settings
+
+    config = tmp_path / "crumby.cfg"
+    config.write_text(f"CROSSDOMAIN_ORIGIN = {written}\nSQLALCHEMY_DATABASE_URI = 'sqlite:///{tmp_path}/list.db'\n")
+    async with LifespanManager(create_app(load_settings({"CRUMBY_SETTINGS": str(config)}))) as running:
+        transport = httpx.ASGITransport(running.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test") as http:
+            for origin, value in (("http://a.example", "http://a.example"), (STRANGER, None)):
+                response = await http.get("/api/public/visits", headers={"Origin": origin})
+                assert response.headers.get(ALLOWED) == value
+
+
+# The OpenAPI document
+
+
+async def document(site: Site) -> dict[str, Any]:
+    found: dict[str, Any] = (await site.guest.get("/openapi.json")).json()
+    return found
+
+
+def operations(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, item in found["paths"].items():
+        for method, operation in item.items():
+            assert method in {"get", "post", "put", "delete", "head", "options", "patch"}
+            yield path, operation
+
+
+def nodes(value: Any) -> Iterator[Any]:
+    yield value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from nodes(each)
+
+
+async def test_every_query_is_an_operation(site: Site, typed: str) -> None:
+    found = await document(site)
+    assert {f"/api/{name}" for name in SHIPPED} | {typed} <= set(found["paths"])
+
+
+async def test_an_operation_says_what_the_header_says(site: Site, typed: str) -> None:
+    operation = (await document(site))["paths"][typed]["get"]
+    assert (operation["summary"], operation["tags"]) == ("A typed query", ["public"])
+    assert operation["description"] == "It has a parameter of each type: all of them."
+    parameters = {each["name"]: each for each in operation["parameters"]}
+    assert list(parameters) == [
+        *("days", "from", "to", "t0", "t1", "tz", "format"),
+        *("who", "rows", "share", "local", "since", "at", "bare"),
+    ]
+    assert parameters["who"] == {
+        "name": "who",
+        "in": "query",
+        "description": "a visitor",
+        "schema": {"type": "string", "maxLength": 500, "default": "ada"},
+    }
+    assert parameters["rows"]["schema"] == {"type": "integer", "default": 7}
+    assert parameters["share"]["schema"] == {"type": "number", "default": 0.25}
+    assert parameters["local"]["schema"] == {"type": "boolean", "default": False}
+    assert parameters["since"]["schema"] == {"type": "string", "format": "date", "default": "2026-01-31"}
+    assert parameters["at"]["schema"]["default"] == "2026-01-31T12:30:00"
+    assert "default" not in parameters["bare"]["schema"]
+    assert parameters["days"]["schema"]["default"] == 30
+    assert parameters["format"]["schema"]["enum"] == ["json", "records", "ndjson", "csv"]
+
+
+async def test_an_operation_says_which_columns_come_back(site: Site, typed: str) -> None:
+    operation = (await document(site))["paths"][typed]["get"]
+    table, records = operation["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
+    who = {"type": ["string", "null"], "description": "a visitor"}
+    number = {"type": ["integer", "null"], "description": "a number"}
+    assert table["properties"]["data"]["items"]["prefixItems"] == [who, number]
+    assert records["items"]["properties"] == {"who": who, "n": number}
+
+
+async def test_private_operations_take_a_session_and_public_ones_none(site: Site) -> None:
+    found = await document(site)
+    assert set(found["components"]["securitySchemes"]) == {"session"}
+    for path, operation in operations(found):
+        private = path.startswith("/api/private/")
+        assert operation.get("security", []) == ([{"session": []}] if private else [])
+        assert ("401" in operation["responses"]) == private
+
+
+async def test_the_document_is_whole(site: Site, typed: str) -> None:
+    found = await document(site)
+    assert re.fullmatch(r"3\.1\.\d+", found["openapi"])
+    assert {"title", "version"} <= set(found["info"])
+    ids = [operation["operationId"] for _, operation in operations(found)]
+    assert len(ids) == len(set(ids))
+    for path, operation in operations(found):
+        assert path.startswith("/")
+        assert operation["responses"]
+        places = [(each["name"], each["in"]) for each in operation.get("parameters", [])]
+        assert len(places) == len(set(places))
+        in_path = {name for name, place in places if place == "path"}
+        assert in_path == set(re.findall(r"{(\w+)}", path))
+        for name, place in places:
+            assert place in {"query", "path", "header", "cookie"}, name
+        for status, response in operation["responses"].items():
+            assert re.fullmatch(r"[1-5]\d\d|default", status)
+            assert response["description"]
+
+
+async def test_every_reference_leads_somewhere(site: Site) -> None:
+    found = await document(site)
+    references = [node["$ref"] for node in nodes(found) if isinstance(node, dict) and "$ref" in node]
+    assert references
+    for reference in references:
+        target: Any = found
+        for word in reference.removeprefix("#/").split("/"):
+            target = target[word]
+
+
+async def test_an_answer_is_as_the_document_says(site: Site, typed: str) -> None:
+    found = await document(site)
+    for path, operation in operations(found):
+        if path.startswith("/api/"):
+            answer = await site.member.get(path, params={"from": "2026-03-01", "to": "2026-03-31"})
+            table = operation["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"][0]
+            fields = table["properties"]["data"]["items"]["prefixItems"]
+            assert answer.status_code == 200
+            for row in answer.json()["data"]:
+                assert len(row) == len(fields)
+                assert all(fits(value, field["type"]) for value, field in zip(row, fields, strict=True)), row
+
+
+def fits(value: Any, types: list[str]) -> bool:
+    known: dict[str, Any] = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
+    return any(isinstance(value, known[name]) for name in types)
+
+
+async def test_a_file_that_is_dropped_in_is_an_operation_at_once_and_gone_with_it(site: Site) -> None:
+    with site.query("-- Dropped\nselect 1", "private") as address:
+        assert (await document(site))["paths"][address]["get"]["summary"] == "Dropped"
+    assert address not in (await document(site))["paths"]
+
+
+async def test_a_broken_file_says_so_in_its_operation(site: Site) -> None:
+    with site.query("{% if %}") as address:
+        found = await document(site)
+        assert found["paths"][address]["get"]["description"].startswith("queries/public/own.sql, line 1: ")
+        assert "/api/public/visits" in found["paths"]
