@@ -1,0 +1,1 @@
+"""What people see: the page, the login, the documentation of the API."""

@@ -1,0 +1,74 @@
+"""Signing in and out: two forms, posted from Crumby's own pages only."""
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from crumby.accounts import COOKIE, SESSION_AGE, Accounts, Sessions
+from crumby.errors import CrossSiteRequest
+
+router = APIRouter(include_in_schema=False)
+
+# A path on this site: one slash, then neither a slash nor a backslash, which browsers take for one.
+OWN_PATH: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
+
+
+@router.get("/login")
+async def form(request: Request) -> Response:
+    context = {"next": safe_next(request.query_params.get("next")), "error": None}
+    page: Response = request.state.render(request, "login.html", context)
+    return page
+
+
+@router.post("/login")
+async def sign_in(request: Request) -> Response:
+    refuse_other_sites(request)
+    accounts: Accounts = request.state.accounts
+    sessions: Sessions = request.state.sessions
+    fields = await request.form(max_files=0, max_fields=8)
+    user = await accounts.authenticate(str(fields.get("username", "")), str(fields.get("password", "")))
+    onward = safe_next(str(fields.get("next") or request.query_params.get("next") or ""))
+    if not user:
+        context = {"next": onward, "error": "That name and password do not belong together."}
+        page: Response = request.state.render(request, "login.html", context, 401)
+        return page
+    response = RedirectResponse(request.scope.get("root_path", "") + (onward or "/"), 303)
+    response.set_cookie(
+        COOKIE,
+        sessions.begin(user),
+        max_age=SESSION_AGE,
+        path=request.scope.get("root_path", "") or "/",
+        secure=request.state.settings.session_cookie_secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+@router.post("/logout")
+async def sign_out(request: Request) -> Response:
+    refuse_other_sites(request)
+    response = RedirectResponse(request.scope.get("root_path", "") + "/login", 303)
+    response.delete_cookie(COOKIE, path=request.scope.get("root_path", "") or "/")
+    return response
+
+
+def safe_next(target: str | None) -> str:
+    r"""The target if it is a path on this site, else nothing: `//evil.example` and `/\evil.example` are not."""
+    return target if target and OWN_PATH.fullmatch(target) else ""
+
+
+def refuse_other_sites(request: Request) -> None:
+    """A browser says where a form was posted from; a client that is no browser has no cookie to abuse."""
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    if site:
+        own = site in {"same-origin", "none"}
+    else:
+        own = not origin or urlsplit(origin).netloc == request.headers.get("host")
+    if not own:
+        raise CrossSiteRequest("this form is posted from Crumby's own page only")

@@ -1,0 +1,45 @@
+"""Templates, with what every page needs: the path it is mounted at, the site, and addresses of static files."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from crumby.settings import Settings, shipped
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+class Renderer:
+    def __init__(self, settings: Settings) -> None:
+        self._domain = settings.domain
+        self._environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            auto_reload=settings.debug,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals["static"] = static_path
+
+    def __call__(self, request: Request, template: str, context: dict[str, Any], status: int = 200) -> HTMLResponse:
+        shared = {"root": request.scope.get("root_path", ""), "domain": self._domain, "user": None}
+        page = self._environment.get_template(template).render({**shared, **context})
+        return HTMLResponse(page, status, {"Cache-Control": "no-store"})
+
+
+@cache
+def static_path(name: str) -> str:
+    """`crumby.css` → `/static/crumby.css?v=1f0e…`, which a browser may keep for as long as it likes."""
+    content = (shipped("static") / name).read_bytes()
+    return f"/static/{name}?v={hashlib.blake2b(content, digest_size=6).hexdigest()}"
+
+
+def wants_page(request: Request) -> bool:
+    """A browser asks for HTML by name; curl and scripts do not."""
+    return "text/html" in request.headers.get("accept", "")
