@@ -1,0 +1,5 @@
+"""`python -m crumby` is `crumby`."""
+
+from crumby.cli import main
+
+main()

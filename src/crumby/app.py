@@ -1,0 +1,158 @@
+"""The application: `create_app` puts the halves together, its lifespan opens and closes everything.
+
+Nothing happens at import.
+"""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Any, TypedDict
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from crumby import __version__
+from crumby.accounts import Accounts, Sessions
+from crumby.database import Database, open_database
+from crumby.days import kept_calendar
+from crumby.errors import BadRequest, CrumbyError, NotFound
+from crumby.ingest import routes as ingest
+from crumby.ingest.agent import warm_up
+from crumby.ingest.geo import Geo
+from crumby.ingest.operations import OPERATIONS
+from crumby.ingest.routes import Answers
+from crumby.ingest.script import Script
+from crumby.ingest.store import store_for
+from crumby.ingest.writer import Writer, open_writer
+from crumby.migrations import migrate
+from crumby.reporting import catalogue
+from crumby.reporting import routes as reporting
+from crumby.reporting.query import QueryFolders
+from crumby.settings import Settings, load_settings, shipped
+from crumby.web import login, pages
+from crumby.web.headers import SecurityHeaders, SharedPaths
+from crumby.web.render import Renderer
+
+log = logging.getLogger(__name__)
+
+
+class App(FastAPI):
+    """FastAPI with a door of its own for hits: its middleware and router cost thrice what a hit costs."""
+
+    door_is_open = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = ingest.door(scope) if scope["type"] == "http" and self.door_is_open else None
+        await (endpoint or super().__call__)(scope, receive, send)
+
+
+class State(TypedDict):
+    """What the lifespan opens and the endpoints ask for."""
+
+    settings: Settings
+    database: Database
+    accounts: Accounts
+    sessions: Sessions
+    queries: QueryFolders
+    writer: Writer
+    answers: Answers
+    script: Script
+    render: Renderer
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The ASGI application. Without `settings` they are read from the environment.
+
+    Raises ConfigurationError.
+    """
+    settings = (settings or load_settings()).with_secret()
+    queries = QueryFolders(*filter(None, (shipped("queries"), settings.queries)))
+    app = App(
+        title="Crumby",
+        summary="Self-hosted web analytics whose reports are SQL files",
+        version=__version__,
+        lifespan=_lifespan(settings, queries),
+        docs_url=None,  # served from the package, not from a CDN
+        redoc_url=None,
+        redirect_slashes=False,  # the redirect would be to whatever Host the request named
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        exception_handlers={CrumbyError: _failure, HTTPException: _http_failure},
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(SharedPaths, origins=settings.crossdomain_origin),
+        ],
+    )
+    app.door_is_open = "*" in settings.crossdomain_origin  # else the middleware has to see who asks
+    app.include_router(ingest.router)
+    app.include_router(reporting.router)
+    app.include_router(login.router)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=shipped("static")), name="static")
+    _describe(app, queries)
+    return app
+
+
+def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+        async with contextlib.AsyncExitStack() as stack:
+            database = await stack.enter_async_context(open_database(settings))
+            await migrate(database.engine)
+            await stack.enter_async_context(kept_calendar(database.engine))
+            geo = Geo(settings.geoip2_database_name)
+            await geo.locate([])  # opens the file, or says that there is none
+            warm_up()
+            writer = await stack.enter_async_context(open_writer(geo, store_for(database)))
+            accounts = Accounts(database.engine)
+            yield State(
+                settings=settings,
+                database=database,
+                accounts=accounts,
+                sessions=Sessions(settings.secret_key or "", accounts),
+                queries=queries,
+                writer=writer,
+                answers=Answers(settings.crossdomain_origin),
+                script=Script(settings.domain),
+                render=Renderer(settings),
+            )
+
+    return lifespan
+
+
+def _describe(app: FastAPI, queries: QueryFolders) -> None:
+    """The OpenAPI document is made at each question: a query file that was dropped in is an operation at once."""
+    generated = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = dict(generated())
+        document["paths"] = {**catalogue.operations(queries.all()), **OPERATIONS}
+        document["components"] = catalogue.COMPONENTS
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+
+
+async def _failure(request: Request, error: Exception) -> Response:
+    assert isinstance(error, CrumbyError)  # noqa: S101 - registered for it
+    if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("%s", error)
+    return pages.failure(request, error)
+
+
+async def _http_failure(request: Request, error: Exception) -> Response:
+    """What Starlette itself refuses (no such path, no such method), in the same form as our own errors."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        failed: CrumbyError = NotFound(f"there is nothing at {request.url.path[:200]}")
+    else:
+        failed = BadRequest(error.detail)
+        failed.status = error.status_code
+    response = pages.failure(request, failed)
+    response.headers.update(error.headers or {})
+    return response

@@ -1,0 +1,74 @@
+"""The command line, asked in two ways: `crumby` as a process of its own, and `verb` in this one, which is quicker."""
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from crumby.cli import main
+
+
+class Answer(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Ask = Callable[..., Answer]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give an empty home folder, which is the working folder as well, and nothing of our own environment."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    for name in list(os.environ):
+        if name.startswith(("CRUMBY_", "MAXMIND_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("COLUMNS", "1000")  # no table is wrapped
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def crumby(home: Path) -> Ask:
+    """Run `crumby WORDS…` as a process, with more variables in its environment."""
+
+    def ask(*words: str, stdin: str | bytes = "", **environ: str) -> Answer:
+        typed = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run(
+            [sys.executable, "-m", "crumby", *words],
+            input=typed,
+            capture_output=True,
+            check=False,
+            env={**os.environ, **environ},
+        )
+        return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return ask
+
+
+@pytest.fixture
+def verb(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Run `crumby WORDS…` by its entry point, in this process."""
+
+    def ask(*words: str, stdin: str = "", **environ: str) -> Answer:
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["crumby", *words])
+            patch.setattr(sys, "stdin", io.StringIO(stdin))
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        said = capsys.readouterr()
+        return Answer(int(ended.value.code or 0), said.out, said.err)
+
+    return ask

@@ -1,0 +1,85 @@
+"""`crumby run`: what it says when it starts, that it serves, and how it ends."""
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from crumby.cli import serve
+from crumby.settings import Settings
+from tests import servers
+from tests.cli.conftest import Ask
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[servers.Crumby]:
+    with servers.Crumby(arguments=["--workers", "2"]) as crumby:
+        yield crumby
+
+
+def test_the_start_tells_the_address_the_tag_and_how_to_add_a_user(two_workers: servers.Crumby) -> None:
+    assert f"Crumby is at {two_workers.url}\n" in two_workers.log
+    assert f'<script src="{two_workers.url}/cmb.js"></script>\n' in two_workers.log
+    assert "crumby adduser NAME\n" in two_workers.log
+
+
+def test_two_workers_serve(two_workers: servers.Crumby) -> None:
+    servers.wait_until(lambda: two_workers.log.count("Application startup complete.") == 2, "both have started")
+    for _ in range(10):
+        with two_workers.client() as client:
+            assert client.get("/cmb.js").status_code == 200
+
+
+def test_workers_share_the_database_and_the_secret(two_workers: servers.Crumby) -> None:
+    assert {"crumby.db", "crumby.secret"} <= {path.name for path in two_workers.home.iterdir()}
+    hit = {"v": "1", "t": "visit", "cid": "7", "dl": "https://example.com/"}
+    with two_workers.client() as client:
+        assert [client.get(f"/{number}.gif", params=hit).status_code for number in range(10)] == [200] * 10
+
+
+def test_a_sigterm_ends_it_within_ten_seconds_even_if_a_client_dawdles(two_workers: servers.Crumby) -> None:
+    with contextlib.ExitStack() as stack:
+        one_worker = stack.enter_context(servers.Crumby())
+        for crumby in (one_worker, two_workers):
+            dawdling = stack.enter_context(socket.create_connection(("127.0.0.1", crumby.port)))
+            dawdling.sendall(b"POST /hit HTTP/1.1\r\nHost: crumby\r\nContent-Length: 1000\r\n\r\n{")
+            idle = stack.enter_context(socket.create_connection(("127.0.0.1", crumby.port)))
+            idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: crumby\r\n\r\n")
+            assert b" 200 " in idle.recv(1024)
+        begin = time.monotonic()
+        for crumby in (one_worker, two_workers):
+            os.kill(crumby.process.pid, signal.SIGTERM)  # as systemd and Docker do: to the first process alone
+        for crumby in (one_worker, two_workers):
+            crumby.process.wait(begin + 10 - time.monotonic())
+            servers.wait_until(lambda: not crumby.tree(), "all are gone", begin + 10 - time.monotonic())  # noqa: B023 - called at once
+
+
+def test_a_port_that_is_taken_is_named_and_ends_it(crumby: Ask) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = crumby("run", "--port", str(port))
+    assert answer.status != 0
+    assert str(port) in answer.err
+    assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "host", "tag"),
+    [
+        ({}, "127.0.0.1", "http://127.0.0.1:5000/cmb.js"),
+        ({}, "0.0.0.0", "http://localhost:5000/cmb.js"),  # noqa: S104 - nothing is bound
+        ({}, "::1", "http://[::1]:5000/cmb.js"),
+        ({"domain": "stats.example.com"}, "127.0.0.1", "http://stats.example.com/cmb.js"),
+        ({"domain": "stats.example.com", "session_cookie_secure": True}, "::", "https://stats.example.com/cmb.js"),
+    ],
+)
+def test_the_tag_is_of_the_address_that_a_browser_can_reach(settings: dict[str, object], host: str, tag: str) -> None:
+    configured = Settings.model_validate(settings)
+    script = serve.script_host(configured, host, 5000)
+    said = serve._greeting(configured, "http://127.0.0.1:5000", script, has_users=True)
+    assert f'<script src="{tag}"></script>' in said
+    assert "adduser" not in said
