@@ -72,6 +72,7 @@ def settings(tmp_path: Path) -> MakeSettings:
             "sqlalchemy_database_uri": f"sqlite:///{tmp_path / 'crumby.db'}",
             "geoip2_database_name": str(tmp_path / "GeoLite2-City.mmdb"),
             "secret_key": "a secret of the tests, long enough to be taken",
+            "spool": str(tmp_path / "spool.db"),
         }
         return load_settings({f"CRUMBY_{key.upper()}": value for key, value in (defaults | keys).items()})
 

@@ -27,7 +27,6 @@ from crumby.tables import events, metadata, users, visits
 from tests.conftest import MakeSettings
 from tests.legacy import crumby071
 
-ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ON_SERVERS = pytest.mark.parametrize("database_url", ["mariadb", "postgres"], indirect=True)
 NEXT_TO_LAST = 2**31 - 1  # the largest id of an integer column
 AT = datetime(2017, 8, 20, 23, 59, 59)  # noqa: DTZ001 - UTC throughout
@@ -294,6 +293,20 @@ async def test_a_migration_that_never_gets_its_turn_says_so_and_changes_nothing(
     assert await differences(old) == []
 
 
+async def test_a_file_that_another_process_writes_to_is_waited_for(tmp_path: Path, settings: MakeSettings) -> None:
+    path = tmp_path / "crumby.db"
+    crumby071.build(path)  # not in WAL mode yet, and SQLite lets nobody wait for that
+    async with open_database(settings(sqlalchemy_database_uri=f"sqlite:///{path}")) as database:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("begin immediate")
+            migration = asyncio.create_task(migrate(database.engine))
+            await asyncio.sleep(0.2)
+            assert not migration.done()
+            other.execute("commit")
+            await migration
+        assert await differences(database.engine) == []
+
+
 @pytest.mark.parametrize("name", ["a b.db", "100%.db", "what?.db", "a#b.db", "ä'.db"])
 async def test_a_file_of_any_name_is_migrated_itself(
     name: str, tmp_path: Path, settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
@@ -326,7 +339,7 @@ asyncio.run(main())
 
 def test_four_processes_that_start_at_once_take_turns(tmp_path: Path) -> None:
     path = tmp_path / "crumby.db"
-    crumby071.build(path)
+    write_many(path, 50_000)  # time enough to meet
     command = [sys.executable, "-c", MIGRATE, f"sqlite:///{path}"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with contextlib.ExitStack() as stack:
@@ -339,7 +352,7 @@ def test_four_processes_that_start_at_once_take_turns(tmp_path: Path) -> None:
         outcomes = [(process.wait(60), process.stderr.read()) for process in processes if process.stderr]
     assert outcomes == [(0, "")] * 4
     with contextlib.closing(sqlite3.connect(path)) as database:
-        assert database.execute("select count(*), count(hit_id) from visits").fetchone() == (len(crumby071.VISITS), 0)
+        assert database.execute("select count(*), count(hit_id) from visits").fetchone() == (50_000, 0)
 
 
 # Migrates copies of an old file in children of its own and kills them: each at a later statement than the one

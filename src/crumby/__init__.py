@@ -11,6 +11,8 @@ The house has two halves and one door between them, the database. Follow a hit t
     ingest/agent.py     User-Agent → platform, browser, version
     ingest/enrich.py    Hit + Client + Place → Visit | Event, a row
     ingest/store.py     the rows in one transaction; a known hit id changes nothing. Committed: 2xx
+    ingest/outage.py    or, while a database server is away, the rows into the spool, and on from there later
+    ingest/spool.py     the local file where they wait
 
 and a question through the right one:
 

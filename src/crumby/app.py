@@ -20,15 +20,15 @@ from starlette.types import Receive, Scope, Send
 from crumby import __version__
 from crumby.accounts import Accounts, Sessions
 from crumby.database import Database, open_database
-from crumby.days import kept_calendar
+from crumby.days import kept_calendar, try_to_cover
 from crumby.errors import BadRequest, CrumbyError, NotFound
 from crumby.ingest import routes as ingest
 from crumby.ingest.agent import warm_up
 from crumby.ingest.geo import Geo
 from crumby.ingest.operations import OPERATIONS
+from crumby.ingest.outage import open_store
 from crumby.ingest.routes import Answers
 from crumby.ingest.script import Script
-from crumby.ingest.store import store_for
 from crumby.ingest.writer import Writer, open_writer
 from crumby.migrations import migrate
 from crumby.reporting import catalogue
@@ -103,12 +103,17 @@ def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         async with contextlib.AsyncExitStack() as stack:
             database = await stack.enter_async_context(open_database(settings))
-            await migrate(database.engine)
+
+            async def prepare() -> None:
+                await migrate(database.engine)
+                await try_to_cover(database.engine)
+
+            store = await stack.enter_async_context(open_store(database, settings, prepare))
             await stack.enter_async_context(kept_calendar(database.engine))
             geo = Geo(settings.geoip2_database_name)
             await geo.locate([])  # opens the file, or says that there is none
             warm_up()
-            writer = await stack.enter_async_context(open_writer(geo, store_for(database)))
+            writer = await stack.enter_async_context(open_writer(geo, store))
             accounts = Accounts(database.engine)
             yield State(
                 settings=settings,

@@ -24,6 +24,7 @@ DRIVERS: Final[Mapping[str, str]] = {
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
 }
+MYSQL_REFUSALS: Final = frozenset({1044, 1045, 1049, 1698})  # access denied, unknown database
 BUSY_TIMEOUT: Final = 30  # seconds that SQLite waits for another writer
 # What a connection of any kind needs. Its caches stay small: 2 MiB each, a reader of rollups profits from no more.
 PRAGMAS: Final = ("journal_mode = wal", "synchronous = full", f"busy_timeout = {BUSY_TIMEOUT * 1000}")
@@ -114,6 +115,14 @@ def _open_server(url: URL, settings: Settings) -> Database:
         }
         reports = create_async_engine(url, connect_args={"server_settings": limits}, **options)
     return Database(engine, reports, None)
+
+
+def refuses_us(error: BaseException | None) -> bool:
+    """Whether the server is there and says no, to the name, the password or the database: waiting mends nothing."""
+    said = getattr(error, "orig", None)
+    state = str(getattr(said, "sqlstate", None) or getattr(said, "pgcode", None) or "")
+    number = said.args[0] if isinstance(said, Exception) and said.args else None
+    return state.startswith("28") or state == "3D000" or number in MYSQL_REFUSALS
 
 
 def _run_each(statements: Any) -> Any:

@@ -41,8 +41,7 @@ async def cover(engine: AsyncEngine, today: date) -> int:
 
 @contextlib.asynccontextmanager
 async def kept_calendar(engine: AsyncEngine) -> AsyncIterator[None]:
-    """A calendar that is full when the context begins and kept so until it ends."""
-    await _try_to_cover(engine)
+    """A calendar that is kept full until the context ends."""
     task = asyncio.create_task(_keep(engine), name="crumby-calendar")
     try:
         yield
@@ -55,10 +54,10 @@ async def kept_calendar(engine: AsyncEngine) -> AsyncIterator[None]:
 async def _keep(engine: AsyncEngine) -> None:
     while True:
         await asyncio.sleep(LOOK_AGAIN)
-        await _try_to_cover(engine)
+        await try_to_cover(engine)
 
 
-async def _try_to_cover(engine: AsyncEngine) -> None:
+async def try_to_cover(engine: AsyncEngine) -> None:
     try:
         await cover(engine, datetime.now(UTC).date())
     except IntegrityError:

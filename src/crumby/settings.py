@@ -93,6 +93,14 @@ class Settings(BaseModel):
         int,
         Field(ge=1, le=10_000_000, description="Rows after which a report's answer is cut, and says so."),
     ] = 10_000
+    spool: Annotated[
+        Path,
+        Field(description="File where hits wait while a database server is away. SQLite needs none."),
+    ] = Path("~/crumby-spool.db")
+    spool_limit: Annotated[
+        int,
+        Field(ge=1, le=1_048_576, description="MiB that the spool may grow to; beyond, hits are answered 503."),
+    ] = 1024
     debug: Annotated[
         bool,
         Field(description="Log at debug level and reload query pages' templates."),
@@ -131,7 +139,7 @@ class Settings(BaseModel):
         """`CRUMBY_QUERIES=` is no folder, above all not the one that the server was started in."""
         return value or None
 
-    @field_validator("geoip2_database_name", "queries")
+    @field_validator("geoip2_database_name", "queries", "spool")
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         return value and _expanded(value)

@@ -1,31 +1,41 @@
-"""What the clients sent and were told, held against what the database has: the judge of every fault.
+"""What clients sent and were told, held against what the database has: the judge of every fault.
 
 the client saw                   must hold in the end
 ok       (2xx, read whole)       exactly one row, its fields as sent
-refused  (any other 4xx)         no row
+refused  (4xx)                   no row
 busy     (503 + Retry-After)     sent again under the same id until it is ok
 unknown  (reset, cut, time-out)  sent again under the same id until it is ok
+closed   (no connection)         sent again under the same id until it is ok
+error    (any other 5xx)         a fault; sent again all the same
 """
 
 import asyncio
-import json
 import secrets
 import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-ANSWER_TIMEOUT_S = 10.0
-PAUSE_S = 0.1  # before what failed is sent again; shorter ones would keep the CPU from the server that starts
-AGAIN = 10  # one hit in so many is sent once more after it was acknowledged, as a nervous client would
+from sqlalchemy import Table, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from crumby.database import async_url
+from crumby.tables import events, visits
+
+NEXT_OK_S = 30.0
 
 Document = dict[str, str | int]
+PAGE = ("cid", "doc_uri", "doc_title")
 PAGE_KEYS = ("cid", "dl", "dt")
-KEYS = {  # in the order of the columns that a test reads, behind the hit's id
+KEYS = {  # in the order of the columns that are read, behind the hit's id
     "visit": (*PAGE_KEYS, "ul", "sr", "sd", "de", "dr"),
     "event": (*PAGE_KEYS, "en", "ev"),
 }
+COLUMNS: dict[str, tuple[Table, tuple[str, ...]]] = {
+    "visit": (visits, ("hit_id", *PAGE, "lang", "screen_res", "screen_depth", "doc_enc", "referrer")),
+    "event": (events, ("hit_id", *PAGE, "name", "value")),
+}
+Rows = dict[str, list[tuple[object, ...]]]  # by kind
 
 
 def new_hit() -> Document:
@@ -61,6 +71,7 @@ class Ledger:
     ok: set[bytes] = field(default_factory=set)
     refused: dict[bytes, int] = field(default_factory=dict)  # with what status
     outcomes: Counter[str] = field(default_factory=Counter)  # of attempts
+    seconds: list[float] = field(default_factory=list)  # that each answer took
 
     def lost(self, stored: Iterable[bytes]) -> set[bytes]:
         return self.ok.difference(stored)
@@ -69,81 +80,66 @@ class Ledger:
         """Rows of hits that nobody sent, or that were refused."""
         return set(stored).difference(self.sent) | self.refused.keys() & set(stored)
 
-    async def next_ok(self) -> None:
-        """Return when another hit has been acknowledged."""
+    def errors(self) -> dict[str, int]:
+        return {outcome: count for outcome, count in self.outcomes.items() if outcome.startswith("error")}
+
+    def percentile(self, share: float) -> float:
+        return sorted(self.seconds)[int(share * (len(self.seconds) - 1))]
+
+    async def next_ok(self, timeout_s: float = NEXT_OK_S) -> float:
+        """Return when another hit has been acknowledged → the seconds that it took."""
         seen = self.outcomes["ok"]
-        async with asyncio.timeout(3 * ANSWER_TIMEOUT_S):
+        started = time.monotonic()
+        async with asyncio.timeout(timeout_s):
             while self.outcomes["ok"] == seen:  # noqa: ASYNC110 - an event a hit would cost more
                 await asyncio.sleep(0.01)
+        return time.monotonic() - started
 
 
 def duplicates(stored: Iterable[bytes]) -> set[bytes]:
     return {hit_id for hit_id, count in Counter(stored).items() if count > 1}
 
 
-class Client:
-    """One browser that never gives a hit up: it connects anew and sends the same id again until it is ok."""
+async def judge(url: str, ledger: Ledger) -> None:
+    """Hold the ledger against the database at `url`, of any kind."""
+    rows = await stored_rows(url)
+    stored = [hit_id for kept in rows.values() for hit_id in _ids(kept)]
+    faults = {
+        "lost": len(ledger.lost(stored)),
+        "duplicated": len(duplicates(stored)),
+        "phantoms": len(ledger.phantoms(stored)),
+        "refused": len(ledger.refused),
+    }
+    assert faults == dict.fromkeys(faults, 0), dict(ledger.outcomes)
+    assert not ledger.errors()
+    for kind, kept in rows.items():
+        wrong = [row for row, hit_id in zip(kept, _ids(kept), strict=True) if row != expected(kind, ledger, hit_id)]
+        assert not wrong
 
-    def __init__(self, port: int, ledger: Ledger) -> None:
-        self.port = port
-        self.ledger = ledger
-        self.stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def run(self, stop: asyncio.Event) -> None:
-        try:
-            while not stop.is_set():
-                hit = new_hit()
-                await self.deliver(hit)
-                if secrets.randbelow(AGAIN) == 0:
-                    await self.deliver(hit)
-        finally:
-            self._disconnect()
+def expected(kind: str, ledger: Ledger, hit_id: bytes) -> tuple[object, ...]:
+    return expected_row(kind, ledger.sent[hit_id])
 
-    async def deliver(self, hit: Document) -> None:
-        hit_id = bytes.fromhex(str(hit["id"]))
-        self.ledger.sent[hit_id] = hit
-        while True:
-            status = await self._attempt(json.dumps(hit, ensure_ascii=False).encode())
-            if status is not None and 200 <= status < 300:
-                self.ledger.outcomes["ok"] += 1
-                self.ledger.ok.add(hit_id)
-                return
-            if status is not None and status < 500:
-                self.ledger.outcomes["refused"] += 1
-                self.ledger.refused[hit_id] = status
-                return
-            self.ledger.outcomes["unknown" if status is None else f"busy {status}"] += 1
-            await asyncio.sleep(PAUSE_S)
 
-    async def _attempt(self, body: bytes) -> int | None:
-        """The status of the answer; None when it did not come, or not whole."""
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                reader, writer = self.stream or await self._connect()
-                writer.write(
-                    b"POST /hit HTTP/1.1\r\nHost: stats.example.com\r\nContent-Type: text/plain\r\n"
-                    b"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0\r\n"
-                    b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
-                )
-                return await self._status(reader)
-        except (OSError, asyncio.IncompleteReadError, TimeoutError):
-            self._disconnect()
-            return None
+async def count(url: str) -> int:
+    return sum(map(len, (await stored_rows(url)).values()))
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        self.stream = await asyncio.open_connection("127.0.0.1", self.port)
-        return self.stream
 
-    async def _status(self, reader: asyncio.StreamReader) -> int:
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        _, found, rest = head.partition(b"\r\ncontent-length:")
-        if found:
-            await reader.readexactly(int(rest.partition(b"\r")[0]))
-        if b"\r\nconnection: close" in head:
-            self._disconnect()
-        return int(head[9:12])
+async def stored_rows(url: str) -> Rows:
+    engine = create_async_engine(async_url(url))
+    try:
+        async with engine.connect() as connection:
+            if engine.dialect.name == "sqlite":
+                assert (await connection.scalars(text("pragma integrity_check"))).all() == ["ok"]
+            return {kind: await _rows(connection, table, columns) for kind, (table, columns) in COLUMNS.items()}
+    finally:
+        await engine.dispose()
 
-    def _disconnect(self) -> None:
-        if self.stream:
-            self.stream[1].close()
-            self.stream = None
+
+async def _rows(connection: AsyncConnection, table: Table, columns: Iterable[str]) -> list[tuple[object, ...]]:
+    found = await connection.execute(select(*(table.c[name] for name in columns)))
+    return [tuple(row) for row in found]
+
+
+def _ids(rows: Iterable[tuple[object, ...]]) -> list[bytes]:
+    return [row[0] for row in rows if isinstance(row[0], bytes)]

@@ -1,9 +1,11 @@
 """Where an address is: asked of a real City database, of none, of a new one, and of damaged ones."""
 
+import asyncio
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,33 @@ async def test_the_file_is_not_looked_at_for_every_hit(tmp_path: Path) -> None:
     swap(path, {"81.2.69.0/24": JAPAN})
     assert await where(places, IN_LONDON) == ENGLAND
     places._looked -= geo.LOOK_AGAIN  # as if that time had passed
+    assert await where(places, IN_LONDON) == TOKYO
+
+
+class Slow(Geo):
+    """Looks nothing up before it is told to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.begun, self.told = threading.Event(), threading.Event()
+
+    def _look_up(self, reader: Any, addresses: Iterable[str]) -> dict[str, Place]:
+        self.begun.set()
+        self.told.wait(10)
+        return super()._look_up(reader, addresses)
+
+
+@pytest.mark.usefixtures("look_always")
+async def test_an_answer_of_a_file_that_was_replaced_meanwhile_is_not_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "City.mmdb"
+    write_mmdb(path, {"81.2.69.0/24": LONDON})
+    places = Slow(path)
+    first = asyncio.create_task(where(places, IN_LONDON))
+    await asyncio.to_thread(places.begun.wait, 10)
+    swap(path, {"81.2.69.0/24": JAPAN})
+    await places.locate([])
+    places.told.set()
+    assert await first == ENGLAND
     assert await where(places, IN_LONDON) == TOKYO
 
 

@@ -17,7 +17,8 @@ from crumby.ingest.client import Client
 from crumby.ingest.enrich import Event, Visit
 from crumby.ingest.geo import Geo
 from crumby.ingest.hit import Hit
-from crumby.ingest.store import RowRefused, store_for
+from crumby.ingest.outage import open_store
+from crumby.ingest.store import RowRefused
 from crumby.ingest.writer import Writer, open_writer
 from crumby.migrations import migrate
 from tests.conftest import MakeSettings
@@ -47,9 +48,6 @@ class Slow:
     async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
         self.batches.append(len(visits) + len(events))
         await self.go.wait()
-
-    async def close(self) -> None:
-        pass
 
 
 class Failing(Slow):
@@ -84,10 +82,13 @@ def geo(tmp_path: Path) -> Geo:
 
 @contextlib.asynccontextmanager
 async def real_writer(url: str, settings: MakeSettings, geo: Geo) -> AsyncIterator[Writer]:
-    async with open_database(settings(sqlalchemy_database_uri=url)) as database:
-        await migrate(database.engine)
-        async with open_writer(geo, store_for(database)) as writer:
-            yield writer
+    made = settings(sqlalchemy_database_uri=url)
+    async with (
+        open_database(made) as database,
+        open_store(database, made, lambda: migrate(database.engine)) as store,
+        open_writer(geo, store) as writer,
+    ):
+        yield writer
 
 
 async def stored(url: str, settings: MakeSettings, table: str) -> list[tuple[Any, ...]]:

@@ -3,16 +3,21 @@
 import asyncio
 import copy
 import socket
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
 from crumby.cli.people import opened_accounts
+from crumby.cli.protocol import Protocol
+from crumby.database import refuses_us
+from crumby.errors import DatabaseUnavailable
 from crumby.settings import Settings, load_settings
 
+ASK_TIMEOUT: Final = 10.0  # seconds that the start waits for a server; a long migration goes on in the worker
 DRAIN = 7  # seconds that a stop waits for requests under way; Docker kills what has not ended after ten
 
 
@@ -25,12 +30,14 @@ def run(
     reload: Annotated[bool, typer.Option("--reload", help="Start anew when the code changes.")] = False,
 ) -> None:
     settings = load_settings().with_secret()
-    # Migrate before a worker starts, and learn whether there is anybody to sign in.
     names = asyncio.run(_names())
     address = uds or f"http://{_reachable(host)}:{port}"
     if uds:
         clear_stale_socket(Path(uds))
-    print(_greeting(settings, address, script_host(settings, host, port), has_users=bool(names)), flush=True)
+    print(
+        _greeting(settings, address, script_host(settings, host, port), has_users=names is None or bool(names)),
+        flush=True,
+    )
     uvicorn.run(
         "crumby.app:create_app",
         factory=True,
@@ -40,6 +47,7 @@ def run(
         workers=workers,
         root_path=root_path.rstrip("/"),
         reload=reload,
+        http=Protocol,
         access_log=False,  # a line a hit would cost a third of the throughput, and keep addresses
         proxy_headers=False,  # PROXY_COUNT reads them, from the right
         server_header=False,
@@ -95,6 +103,13 @@ def _logging(settings: Settings) -> dict[str, Any]:
     return config
 
 
-async def _names() -> list[str]:
-    async with opened_accounts() as accounts:
-        return await accounts.names()
+async def _names() -> list[str] | None:
+    """Who can sign in; None while a database server is away. Migrates the database before any worker starts."""
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT), opened_accounts() as accounts:
+            return await accounts.names()
+    except (DatabaseUnavailable, TimeoutError) as error:
+        if refuses_us(error.__cause__) or load_settings().sqlalchemy_database_uri.startswith("sqlite"):
+            raise
+        print(f"crumby: the database is away, hits will wait for it: {error or 'no answer'}", file=sys.stderr)
+        return None

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import Insert, Table
@@ -13,10 +13,12 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crumby.database import PRAGMAS, Database
+from crumby.database import PRAGMAS
 from crumby.errors import CrumbyError, DatabaseUnavailable
 from crumby.ingest.enrich import Event, Visit
 from crumby.tables import events, visits
+
+T = TypeVar("T")
 
 
 class RowRefused(CrumbyError):
@@ -30,55 +32,47 @@ class Store(Protocol):
 
     async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None: ...
 
-    async def close(self) -> None: ...
 
-
-def store_for(database: Database) -> Store:
-    if database.sqlite_path:
-        return SqliteStore(database.sqlite_path)
-    return ServerStore(database.engine)
-
-
-class SqliteStore:
-    """One connection in one thread of its own: a batch costs a single hop.
+class SqliteThread:
+    """One connection in one thread of its own: a transaction costs a single hop.
 
     Hops between threads are what a batch costs, not the disk: over aiosqlite, with one for each statement, this
     took twice the time.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *pragmas: str) -> None:
         self._path = path
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="crumby-writer")
+        self._pragmas = (*PRAGMAS, *pragmas)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"crumby-{path.stem}")
         self._connection: sqlite3.Connection | None = None
-        self._visits = _Statement(visits)
-        self._events = _Statement(events)
 
-    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._insert, visits, events)
+    async def transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What the work returns, once it is committed. Raises RowRefused or DatabaseUnavailable; then nothing is."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
 
-    def _insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             connection = self._connection or self._connect()
             connection.execute("begin immediate")
             try:
-                if visits:
-                    connection.executemany(self._visits.text, map(self._visits.values, visits))
-                if events:
-                    connection.executemany(self._events.text, map(self._events.values, events))
+                result = work(connection)
                 connection.execute("commit")
             except BaseException:
-                _roll_back(connection)
+                if connection.in_transaction:  # a full disk, an I/O error have rolled back already
+                    connection.execute("rollback")
                 raise
         except sqlite3.OperationalError as error:  # locked, full, unreadable
-            raise DatabaseUnavailable(f"SQLite: {error}") from error
+            raise DatabaseUnavailable(f"{self._path}: {error}") from error
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
             raise RowRefused(str(error)) from error
+        return result
 
     def _connect(self) -> sqlite3.Connection:
-        self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        for pragma in PRAGMAS:
-            self._connection.execute(f"pragma {pragma}")
-        return self._connection
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        for pragma in self._pragmas:
+            connection.execute(f"pragma {pragma}")
+        self._connection = connection
+        return connection
 
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
@@ -89,10 +83,25 @@ class SqliteStore:
             self._connection.close()
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
-    """Some errors (a full disk, an I/O error) have rolled back already."""
-    if connection.in_transaction:
-        connection.execute("rollback")
+class SqliteStore:
+    """The embedded database."""
+
+    def __init__(self, path: Path) -> None:
+        self._thread = SqliteThread(path)
+        self._visits = _Statement(visits)
+        self._events = _Statement(events)
+
+    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
+        await self._thread.transact(lambda connection: self._insert(connection, visits, events))
+
+    def _insert(self, connection: sqlite3.Connection, visits: Sequence[Visit], events: Sequence[Event]) -> None:
+        if visits:
+            connection.executemany(self._visits.text, map(self._visits.values, visits))
+        if events:
+            connection.executemany(self._events.text, map(self._events.values, events))
+
+    async def close(self) -> None:
+        await self._thread.close()
 
 
 class _Statement:
@@ -137,9 +146,6 @@ class ServerStore:
             raise DatabaseUnavailable(f"{self._engine.dialect.name}: {error.orig}") from error
         except (SQLAlchemyError, OSError) as error:
             raise DatabaseUnavailable(f"{self._engine.dialect.name}: {error}") from error
-
-    async def close(self) -> None:
-        """The engine is closed by who opened it."""
 
 
 def _is_of_a_row(error: DBAPIError) -> bool:

@@ -126,4 +126,3 @@ async def open_writer(geo: Geo, store: Store) -> AsyncIterator[Writer]:
     finally:
         writer.stop()
         await task
-        await store.close()

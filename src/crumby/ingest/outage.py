@@ -1,0 +1,151 @@
+"""What happens while a database server is away: hits go to the spool and are acknowledged, and go on from there later.
+
+    insert ──► server ──► 2xx                 the server answers
+           └─► spool  ──► 2xx    spool ──► server           it refuses, or does not answer in time
+
+A batch whose answer never came may have been committed all the same: the hit ids make its second insert harmless.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final
+
+from crumby.database import Database, refuses_us
+from crumby.errors import ConfigurationError, CrumbyError, DatabaseUnavailable
+from crumby.ingest.enrich import Event, Visit
+from crumby.ingest.spool import Spool, Spooled
+from crumby.ingest.store import RowRefused, ServerStore, SqliteStore, Store
+from crumby.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PATIENCE: Final = 2.0  # seconds that a batch waits for the server: the one stall that a client sees
+DRAIN_PATIENCE: Final = 10.0  # seconds that a batch from the spool waits
+LOOK_AGAIN: Final = 1.0  # second between two tries
+DRAINED: Final = 500  # rows a batch; 7,000 rows a second
+
+Prepare = Callable[[], Awaitable[None]]  # brings the database to the newest schema
+
+
+class SpoolingStore:
+    """A store that takes hits whether the server does or not."""
+
+    def __init__(self, server: Store, spool: Spool, prepare: Prepare) -> None:
+        self._server = server
+        self._spool = spool
+        self._prepare = prepare
+        self._prepared = False
+        self._away = False
+        self._abandoned: set[asyncio.Task[None]] = set()
+
+    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
+        if not self._away:
+            try:
+                await self._in_time(self._server.insert(visits, events), PATIENCE)
+            except DatabaseUnavailable as error:
+                self._leave(error)
+            else:
+                return
+        await self._spool.add(visits, events)
+
+    async def begin(self) -> None:
+        """Prepare the database, or begin without it. Raises ConfigurationError where it knows us and says no."""
+        try:
+            await self._reach()
+        except DatabaseUnavailable as error:
+            if refuses_us(error.__cause__):
+                raise ConfigurationError(f"SQLALCHEMY_DATABASE_URI: {error}") from error
+            self._leave(error)
+
+    async def keep_draining(self) -> None:
+        while True:
+            try:
+                await self._drain()
+            except DatabaseUnavailable as error:
+                self._leave(error)
+            except CrumbyError:
+                log.exception("the spool could not be emptied")
+            await asyncio.sleep(LOOK_AGAIN)
+
+    async def _drain(self) -> None:
+        """Try the server if it was away, and move what is spooled, in its order. Another worker may have spooled it."""
+        if self._away:
+            await self._reach()
+            self._away = False
+            log.warning("the database is back")
+        with self._spool.turn() as ours:
+            moved = 0
+            while ours and (spooled := await self._spool.first(DRAINED)).numbers:
+                await self._move(spooled)
+                moved += len(spooled.numbers)
+            if moved:
+                log.warning("%s spooled hits are in the database", moved)
+
+    async def _move(self, spooled: Spooled) -> None:
+        try:
+            await self._in_time(self._server.insert(spooled.visits, spooled.events), DRAIN_PATIENCE)
+        except RowRefused as error:
+            await self._move_one_by_one(spooled, error)
+        else:
+            await self._spool.remove(spooled)
+
+    async def _move_one_by_one(self, spooled: Spooled, error: RowRefused) -> None:
+        """A row that the server refuses must not keep back those behind it."""
+        if len(spooled.numbers) > 1:
+            for number in spooled.numbers:
+                await self._move(await self._spool.one(number))
+        else:
+            log.error(
+                "a spooled hit is set aside in %s, since the database takes no such value: %s", self._spool.path, error
+            )
+            await self._spool.set_aside(spooled.numbers[0], str(error))
+
+    async def _reach(self) -> None:
+        await self._in_time(self._server.insert([], []), PATIENCE)
+        if not self._prepared:
+            await self._prepare()
+            self._prepared = True
+
+    def _leave(self, error: DatabaseUnavailable) -> None:
+        if not self._away:
+            self._away = True
+            log.error("the database is away, hits wait in %s: %s", self._spool.path, error)
+
+    async def _in_time(self, work: Coroutine[Any, Any, None], timeout_s: float) -> None:
+        """Await the work no longer than that. A frozen server keeps even a cancelled task; nobody waits for it."""
+        task = asyncio.ensure_future(work)
+        self._abandoned.add(task)
+        task.add_done_callback(self._abandoned.discard)
+        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        if not done:
+            task.add_done_callback(lambda late: late.cancelled() or late.exception())
+            task.cancel()
+            raise DatabaseUnavailable(f"no answer within {timeout_s:g} s")
+        task.result()
+
+
+@contextlib.asynccontextmanager
+async def open_store(database: Database, settings: Settings, prepare: Prepare) -> AsyncIterator[Store]:
+    """The store that fits the database, prepared. The embedded one needs no spool: it is a file on the same disk."""
+    if database.sqlite_path:
+        await prepare()
+        store = SqliteStore(database.sqlite_path)
+        try:
+            yield store
+        finally:
+            await store.close()
+        return
+    spool = Spool(settings.spool, settings.spool_limit)
+    await spool.open()
+    spooling = SpoolingStore(ServerStore(database.engine), spool, prepare)
+    await spooling.begin()
+    draining = asyncio.create_task(spooling.keep_draining(), name="crumby-drain")
+    try:
+        yield spooling
+    finally:
+        draining.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await draining
+        await spool.close()
