@@ -62,6 +62,8 @@ def test_nothing_is_required() -> None:
         "time_zone": "UTC",
         "query_timeout": 10.0,
         "query_row_limit": 10_000,
+        "spool": HOME / "crumby-spool.db",
+        "spool_limit": 1024,
         "debug": False,
         "sqlalchemy_echo": False,
         "sqlalchemy_track_modifications": False,
@@ -199,6 +201,8 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(key: str, nearest: str, 
         ("SQLALCHEMY_DATABASE_URI", "mysql://host:port/crumby", "one looks like 'sqlite:////"),
         ("GEOIP2_DATABASE_NAME", "~nobody-of-that-name/City.mmdb", "write the whole path"),
         ("QUERIES", "~nobody-of-that-name/queries", "write the whole path"),
+        ("SPOOL", "~nobody-of-that-name/spool.db", "write the whole path"),
+        ("SPOOL_LIMIT", "0", "greater than or equal to 1"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_key_and_the_remedy(key: str, value: str, remedy: str) -> None:
@@ -361,11 +365,12 @@ def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("homeless")
-@pytest.mark.parametrize("key", ["GEOIP2_DATABASE_NAME", "SQLALCHEMY_DATABASE_URI"])
+@pytest.mark.parametrize("key", ["GEOIP2_DATABASE_NAME", "SQLALCHEMY_DATABASE_URI", "SPOOL"])
 def test_an_account_without_a_home_is_told_which_paths_to_write_out(key: str) -> None:
     whole = {
         "CRUMBY_GEOIP2_DATABASE_NAME": "/var/lib/crumby/City.mmdb",
         "CRUMBY_SQLALCHEMY_DATABASE_URI": "sqlite:////var/lib/crumby/crumby.db",
+        "CRUMBY_SPOOL": "/var/lib/crumby/spool.db",
     }
     assert load_settings(whole)
     del whole[f"CRUMBY_{key}"]
@@ -375,6 +380,9 @@ def test_an_account_without_a_home_is_told_which_paths_to_write_out(key: str) ->
 
 @pytest.mark.usefixtures("homeless")
 def test_an_account_without_a_home_needs_a_secret_of_its_own() -> None:
-    settings = Settings(sqlalchemy_database_uri="mysql://me@db/crumby", geoip2_database_name=Path("/City.mmdb"))
+    here = Path("/var/lib/crumby")
+    settings = Settings(
+        sqlalchemy_database_uri="mysql://me@db/crumby", geoip2_database_name=here / "City.mmdb", spool=here / "spool.db"
+    )
     with pytest.raises(ConfigurationError, match="SECRET_KEY is not set"):
         settings.with_secret()

@@ -11,7 +11,7 @@ from typing import Final, ParamSpec, TypeVar
 from itsdangerous import BadData, URLSafeTimedSerializer
 from passlib.context import CryptContext
 from sqlalchemy import ColumnElement, delete, insert, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crumby.errors import AccountError, DatabaseUnavailable
@@ -96,8 +96,9 @@ class Accounts:
         try:
             async with self._engine.connect() as connection:
                 row = (await connection.execute(select(users).where(condition))).first()
-        except (DBAPIError, OSError) as error:
-            raise DatabaseUnavailable(f"the database can't be reached: {error}") from error
+        except (SQLAlchemyError, OSError) as error:
+            said = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise DatabaseUnavailable(f"the database can't be reached: {said}") from error
         return User(row.id, row.username, row.password or "") if row else None
 
     async def _in_thread(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:

@@ -21,7 +21,7 @@ from crumby import __version__
 from crumby.accounts import Accounts, Sessions
 from crumby.database import Database, open_database
 from crumby.days import kept_calendar, try_to_cover
-from crumby.errors import BadRequest, CrumbyError, NotFound
+from crumby.errors import BadRequest, CrumbyError, MethodNotAllowed, NotFound
 from crumby.ingest import routes as ingest
 from crumby.ingest.agent import warm_up
 from crumby.ingest.geo import Geo
@@ -153,8 +153,11 @@ async def _failure(request: Request, error: Exception) -> Response:
 async def _http_failure(request: Request, error: Exception) -> Response:
     """What Starlette itself refuses (no such path, no such method), in the same form as our own errors."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    failed: CrumbyError
     if error.status_code == HTTPStatus.NOT_FOUND:
-        failed: CrumbyError = NotFound(f"there is nothing at {request.url.path[:200]}")
+        failed = NotFound(f"there is nothing at {request.url.path[:200]}")
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        failed = MethodNotAllowed(f"{request.method} is not for {request.url.path[:200]}")
     else:
         failed = BadRequest(error.detail)
         failed.status = error.status_code

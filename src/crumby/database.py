@@ -4,6 +4,7 @@ SQLite gets the pragmas that make a commit durable (WAL, `synchronous = full`), 
 the servers get read-only sessions with a time limit for reports, and UTC everywhere.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ DRIVERS: Final[Mapping[str, str]] = {
     "postgresql": "postgresql+asyncpg",
 }
 MYSQL_REFUSALS: Final = frozenset({1044, 1045, 1049, 1698})  # access denied, unknown database
+GOODBYE: Final = 3.0  # seconds that closing the connections may take
 BUSY_TIMEOUT: Final = 30  # seconds that SQLite waits for another writer
 # What a connection of any kind needs. Its caches stay small: 2 MiB each, a reader of rollups profits from no more.
 PRAGMAS: Final = ("journal_mode = wal", "synchronous = full", f"busy_timeout = {BUSY_TIMEOUT * 1000}")
@@ -51,8 +53,10 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     try:
         yield database
     finally:
-        await database.engine.dispose()
-        await database.reports.dispose()
+        with contextlib.suppress(TimeoutError):  # a frozen server would keep its goodbye for ever
+            async with asyncio.timeout(GOODBYE):
+                await database.engine.dispose()
+                await database.reports.dispose()
 
 
 def async_url(uri: str) -> URL:

@@ -4,12 +4,13 @@
     ├── ConfigurationError          stops the start-up; the message names the key and the remedy
     ├── AccountError                a name that is taken, unknown or unfit (command line)
     ├── GeoDatabaseError            a City database that cannot be had or read
-    ├── BadRequest                  400  a request that HTTP itself refuses: no such method, a broken form
+    ├── BadRequest                  400  what HTTP itself refuses, such as a broken form; the status may be another 4xx
     ├── InvalidHit                  400  a hit that is not stored; nothing of its request is
     │   └── HitTooLarge             413
     ├── SignInRequired              401  the browser is sent to the login page instead
     ├── CrossSiteRequest            403  a form that was not posted from Crumby's own pages
     ├── NotFound                    404
+    ├── MethodNotAllowed            405
     ├── InvalidParameter            422  a report parameter that does not fit its type or range
     ├── QueryFileError              500  a query file that its author has to mend
     └── Unavailable                 503  with Retry-After: try the same request again
@@ -63,6 +64,10 @@ class CrossSiteRequest(CrumbyError):
 
 class NotFound(CrumbyError):
     status = 404
+
+
+class MethodNotAllowed(CrumbyError):
+    status = 405
 
 
 class InvalidParameter(CrumbyError):

@@ -48,6 +48,7 @@ def crumby(home: Path) -> Ask:
             input=typed,
             capture_output=True,
             check=False,
+            timeout=60,
             env={**os.environ, **environ},
         )
         return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -45,20 +45,17 @@ def test_each_verb_names_a_broken_config(name: str, verb: Ask, home: Path) -> No
         ("postgresql://me:canary@host.invalid/crumby", "host.invalid"),
     ],
 )
-@pytest.mark.parametrize("name", ["users", "run"])
 def test_a_database_that_cannot_be_had_is_named_without_its_password(
-    name: str, uri: str, message: str, verb: Ask, home: Path
+    uri: str, message: str, verb: Ask, home: Path
 ) -> None:
     (home / "notes.db").write_text("This is no database. " * 100, "utf-8")
     (home / "folder").mkdir()
-    answer = verb(
-        name,
-        CRUMBY_SQLALCHEMY_DATABASE_URI=uri.format(port=servers.free_port()),
-        CRUMBY_SECRET_KEY="canary",
-    )
-    said = one_line(answer)
-    assert message in said
-    assert "canary" not in said
+    environ = {"CRUMBY_SQLALCHEMY_DATABASE_URI": uri.format(port=servers.free_port()), "CRUMBY_SECRET_KEY": "canary"}
+    # A server that is away may come back, and so does not keep `run` from serving.
+    for name in ["users"] if "127.0.0.1" in uri or "host." in uri else ["users", "run"]:
+        said = one_line(verb(name, **environ))
+        assert message in said
+        assert "canary" not in said
 
 
 @pytest.mark.parametrize("server", ["mariadb", "postgres"])

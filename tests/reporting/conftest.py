@@ -41,5 +41,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # A site lives in the loop of its module, and so do the tests that talk to it.
     for item in items:
-        if "site" in getattr(item, "fixturenames", ()):
+        if "module_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)

@@ -33,7 +33,8 @@ VISITS: Final = [
     ("2026-03-27 11:00:00", "bob", BOBS, f"{SITE}/", "home", f"HTTPS://{SEARCH}", "macos", LINKOPING),
     # In Kathmandu the 28th has no visit: it is 00:05 of the 29th.
     ("2026-03-28 18:20:00", "cleo", CLEOS, f"{SITE}/🥐", "Crumbs 🥐", "", "iphone", JAPAN),
-    ("2026-03-28 23:30:00", "ada", WORK, f"{SITE}/a", "A", f"{SITE}/", "windows", LONDON),
+    # 23:30 of the 28th in Berlin's winter time; by its summer time it would be the 29th.
+    ("2026-03-28 22:30:00", "ada", WORK, f"{SITE}/a", "A", f"{SITE}/", "windows", LONDON),
     # Before and after Berlin's clocks are changed; Bob has travelled.
     ("2026-03-29 00:59:59.999999", "bob", BOBS, f"{SITE}/a", "A", "", "macos", LINKOPING),
     ("2026-03-29 01:00:00", "bob", BOBS, f"{SITE}/A", "A", "android-app://com.example/", "macos", LONDON),

@@ -126,6 +126,16 @@ def test_a_file_with_an_odd_name_is_no_query(folders: QueryFolders, own: Path, n
     assert names(folders) == ["public/visits"]
 
 
+def test_a_file_that_is_passed_over_is_named_once(
+    folders: QueryFolders, own: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(own, "with space", "select 1")
+    folders.all()
+    folders.all()
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.endswith("with space.sql is no query: a name is made of letters, digits, - and _")
+
+
 @pytest.mark.parametrize("name", ["..", "../private/visits", "visits.sql", "", "/etc/passwd", "VISITS"])
 def test_no_name_leads_out_of_the_folder(folders: QueryFolders, name: str) -> None:
     assert folders.get("public", name) is None

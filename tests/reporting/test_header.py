@@ -67,7 +67,7 @@ def test_a_blank_line_ends_it() -> None:
         "See https://example.com/docs: it explains them.",
         "Where they come from: addresses, cookies and sessions.",
         "of these: all",
-        "Groups of people: not asked for.",  # near a key, but a sentence: it begins with a capital
+        "Groups: all of them.",  # near a key, but a sentence: it begins with a capital
         "chart:bars",  # an entry has a space behind its colon
     ],
 )

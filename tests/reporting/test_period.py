@@ -122,6 +122,11 @@ def test_the_night_in_october_is_an_hour_long_in_berlin() -> None:
     assert period.offsets() == [(utc("2025-10-26T01:00"), 7200), (period.end, 3600)]
 
 
+def test_a_change_after_the_period_is_none_of_its_own() -> None:
+    period = Period(date(2026, 3, 1), date(2026, 3, 28), BERLIN)
+    assert period.offsets() == [(period.end, 3600)]
+
+
 def test_a_day_whose_midnight_is_skipped_begins_when_the_clocks_skip_it() -> None:
     period = Period(date(2018, 11, 4), date(2018, 11, 4), SAO_PAULO)
     assert (period.start, period.end) == (utc("2018-11-04T03:00"), utc("2018-11-05T02:00"))

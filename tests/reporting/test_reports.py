@@ -17,15 +17,15 @@ VISITS_UTC = [
 ]
 VISITS_BERLIN = [
     ["2026-03-27", 2, 4],  # Ada at 00:59:59 as well
-    ["2026-03-28", 1, 1],  # Cleo
-    ["2026-03-29", 2, 3],  # Ada at 00:30, Bob at 01:59:59 and at 03:00
+    ["2026-03-28", 2, 2],  # Cleo at 19:20, Ada at 23:30
+    ["2026-03-29", 1, 2],  # Bob at 01:59:59 and at 03:00
     ["2026-03-30", 2, 4],  # Cleo at 00:30 as well
     ["2026-03-31", 1, 3],  # nobody comes on the first of April
 ]
 VISITS_KATHMANDU = [
     ["2026-03-27", 2, 4],  # Ada at 05:44:59 as well
     ["2026-03-28", 0, 0],
-    ["2026-03-29", 3, 4],  # Cleo at 00:05, Ada at 05:15, Bob twice
+    ["2026-03-29", 3, 4],  # Cleo at 00:05, Ada at 04:15, Bob twice
     ["2026-03-30", 2, 3],  # Cleo twice, Dora at 23:59:59
     ["2026-03-31", 2, 4],  # Dora at 00:00, Eve three times
 ]

@@ -1,12 +1,13 @@
 """A report reads, for a limited time, a limited number of rows. Here the limits are a second and a hundred rows."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import func, select
+from sqlalchemy import event, func, inspect, select
 
 from crumby.tables import metadata, visits
 from tests.reporting.crumbs import VISITS
@@ -55,11 +56,24 @@ async def test_a_query_file_cannot_write(site: Site, sql: str) -> None:
     assert response.json()["error"] == "QueryFileError"
     assert response.json()["detail"].startswith("queries/public/own.sql: ")
     async with site.database.engine.connect() as connection:
-        found = await connection.run_sync(site.database.engine.dialect.get_table_names)
+        found = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
         assert set(metadata.tables) <= set(found)
         assert "mallory" not in found
         assert await connection.scalar(select(func.count()).select_from(visits)) == len(VISITS)
         assert await connection.scalar(select(func.count()).where(visits.c.cid == "mallory")) == 0
+
+
+STEADFAST = {  # what no rollback would undo
+    "sqlite": "pragma user_version = 7",
+    "mysql": "truncate table events",
+    "postgresql": "select nextval('visits_id_seq')",
+}
+
+
+async def test_a_query_file_cannot_even_do_what_is_not_undone(site: Site) -> None:
+    response = await site.answer(STEADFAST[site.database.dialect])
+    assert (response.status_code, response.json()["error"]) == (500, "QueryFileError")
+    assert re.search("read.?only", response.json()["detail"], re.IGNORECASE)
 
 
 DOORS = {
@@ -103,8 +117,10 @@ async def test_a_report_that_never_ends_is_stopped_and_the_connection_serves_the
     endless = ENDLESS[site.database.dialect]
     if number >= len(endless):
         return
+    lost: list[object] = []
+    event.listen(site.database.reports.sync_engine, "invalidate", lambda *connection: lost.append(connection))
     await assert_stopped(site, endless[number])
-    assert in_use(site) == 0
+    assert (in_use(site), lost) == (0, [])
     assert (await site.answer("select 1 as one")).json() == {"columns": ["one"], "data": [[1]]}
 
 

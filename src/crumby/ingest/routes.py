@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from crumby.errors import CrumbyError, HitTooLarge, InvalidHit, Unavailable
+from crumby.errors import CrumbyError, HitTooLarge, InvalidHit, MethodNotAllowed, NotFound, Unavailable
 from crumby.ingest.client import client_of
 from crumby.ingest.hit import MAX_BODY, Hit, clean, parse_documents, parse_query
 
@@ -41,10 +41,12 @@ class Answers:
 
     def refused(self, error: CrumbyError) -> Response:
         """`X-Crumby` says why the hit was not stored, in the words of the body."""
-        reason = clean(f"{'invalid' if isinstance(error, InvalidHit) else 'unavailable'}: {error}", 300) or ""
+        reason = clean(f"{'unavailable' if isinstance(error, Unavailable) else 'invalid'}: {error}", 300) or ""
         headers = {"X-Crumby": reason.encode("ascii", "replace").decode(), **self._headers}
         if isinstance(error, Unavailable):
             headers["Retry-After"] = str(error.retry_after)
+        if isinstance(error, MethodNotAllowed):
+            headers["Allow"] = "GET"
         return JSONResponse({"error": type(error).__name__, "detail": str(error)}, error.status, headers)
 
 
@@ -72,8 +74,10 @@ async def pixel(scope: Scope, receive: Receive, send: Send) -> None:
     answers: Answers = scope["state"]["answers"]
     number = NUMBERED.search(scope["path"])
     try:
-        if not number or scope["method"] != "GET":  # Starlette takes a HEAD for a GET; a look is no visit
-            raise InvalidHit("a pixel is a GET of an integer with .gif behind it")
+        if not number:
+            raise NotFound("a pixel is an integer with .gif behind it")
+        if scope["method"] != "GET":  # Starlette takes a HEAD for a GET; a look is no visit
+            raise MethodNotAllowed("a pixel is stored by a GET")
         await _store(scope, [parse_query(number[1], scope["query_string"], _now())])
         response = answers.pixel
     except CrumbyError as error:

@@ -4,6 +4,7 @@ The template decides which clauses there are. What a request says is never part 
 parameter is refused, `:name` binds it.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from crumby.reporting import macros, period
 from crumby.reporting.binding import bound
 from crumby.reporting.header import Header, Type, parse_header
 from crumby.reporting.period import Period
+
+log = logging.getLogger(__name__)
 
 COLLECTIONS: Final = ("public", "private")
 FILE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -142,6 +145,7 @@ class QueryFolders:
     def __init__(self, *folders: Path) -> None:
         self._folders = folders
         self._loaded: dict[Path, tuple[tuple[int, ...], Query]] = {}
+        self._passed_over: set[Path] = set()
 
     def all(self) -> list[Query]:
         """Every query, in the order of the page."""
@@ -158,6 +162,9 @@ class QueryFolders:
                 for path in sorted((folder / collection).glob("*.sql")):
                     if FILE_NAME.fullmatch(path.stem):
                         yield collection, path
+                    elif path not in self._passed_over:
+                        self._passed_over.add(path)
+                        log.warning("%s is no query: a name is made of letters, digits, - and _", path)
 
     def _current(self, collection: str, path: Path) -> Query:
         try:

@@ -128,6 +128,7 @@ async def _interruptible(connection: AsyncConnection, work: Coroutine[Any, Any, 
         while not running.done():  # told again, since between two steps it does not hear
             await cast("aiosqlite.Connection", raw.driver_connection).interrupt()
             await asyncio.wait({running}, timeout=0.05)
+        await asyncio.gather(running, return_exceptions=True)  # its error is not one that nobody asked for
     return running.result()
 
 
