@@ -76,7 +76,8 @@ def test_crumby_is_stopped_and_killed_with_its_whole_tree(*, uds: bool) -> None:
         assert crumby.tree() == []
         crumby.start()
         crumby.stop()
-        assert crumby.tree() == []
+        # The interpreter's own resource tracker leaves a moment after the process that it served.
+        servers.wait_until(lambda: crumby.tree() == [], "nothing is left", 5)
 
 
 @pytest.mark.parametrize("turn", ["first", "second"])

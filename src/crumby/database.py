@@ -118,7 +118,17 @@ def _open_server(url: URL, settings: Settings) -> Database:
             "timezone": "UTC",
         }
         reports = create_async_engine(url, connect_args={"server_settings": limits}, **options)
+    for each in (engine, reports):
+        event.listen(each.sync_engine, "do_connect", _connect)
     return Database(engine, reports, None)
+
+
+def _connect(dialect: Any, _record: object, args: Any, kwargs: Any) -> Any:
+    """A bare RuntimeError is what asyncmy has for a connection that is reset while it is made, as proxies do."""
+    try:
+        return dialect.connect(*args, **kwargs)
+    except RuntimeError as error:
+        raise ConnectionResetError(str(error)) from error
 
 
 def refuses_us(error: BaseException | None) -> bool:

@@ -16,6 +16,7 @@
     └── Unavailable                 503  with Retry-After: try the same request again
         ├── Overloaded              more hits wait than the queue holds
         ├── DatabaseUnavailable     the database refused, timed out or could not be reached
+        │   └── SpoolUnavailable    so did the spool: it is full, or its disk is
         └── QueryTimeout            a report that ran past its time limit
 
 One handler turns any of them into `{"error": class name, "detail": message}`.
@@ -88,6 +89,10 @@ class Overloaded(Unavailable):
 
 
 class DatabaseUnavailable(Unavailable):
+    pass
+
+
+class SpoolUnavailable(DatabaseUnavailable):
     pass
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.faults.clients import load
+from tests.faults.clients import CLIENTS, load
 from tests.faults.ledger import Ledger, judge
-from tests.servers import Crumby
+from tests.faults.proxy import Proxy
+from tests.faults.test_outage import drained
+from tests.servers import Crumby, MariaDB
 
 SIZE = 8 << 20
 PACE_S = 0.1
@@ -34,18 +36,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", disk], check=True)
 
 
-async def test_a_full_disk_refuses_hits_and_recovers_when_there_is_space(small_disk: Path) -> None:
-    """Seen to fail on ."""
+async def test_a_full_disk_refuses_hits_until_there_is_space(small_disk: Path) -> None:
+    """Seen to fail on a store that takes "full" for "stored"."""
     ledger = Ledger()
     database = small_disk / "crumby.db"
-    ballast = small_disk / "ballast"
     with Crumby(f"sqlite:///{database}") as server:
         async with load(server.port, ledger, PACE_S):
             await ledger.next_ok()
-            fill(ballast)
-            await busy(ledger, 200)
-            await reports_answer(server)
-            ballast.unlink()
+            with full(small_disk):
+                await busy(ledger, 200)
+                await reports_answer(server)
             assert await ledger.next_ok() <= BACK_WITHIN_S
         await reports_answer(server)
         server.stop()
@@ -53,6 +53,40 @@ async def test_a_full_disk_refuses_hits_and_recovers_when_there_is_space(small_d
         assert "database or disk is full" in server.log
         assert "Traceback" not in server.log
     assert set(ledger.outcomes) == {"ok", "busy"}
+
+
+async def test_a_spool_on_a_full_disk_refuses_hits_only_while_the_database_is_away(
+    small_disk: Path, mariadb: MariaDB
+) -> None:
+    """Seen to fail on a drainer that takes its own full disk for an absent database."""
+    ledger = Ledger()
+    url = mariadb.database()
+    with Proxy(mariadb.port) as proxy, Crumby(proxy.before(url), spool=str(small_disk / "spool.db")) as server:
+        async with load(server.port, ledger, PACE_S):
+            await ledger.next_ok()
+            proxy.refuse()
+            await ledger.next_ok()
+            with full(small_disk):
+                await busy(ledger, 200)
+                proxy.resume()
+                assert await ledger.next_ok() <= BACK_WITHIN_S
+                refused = ledger.outcomes["busy"]
+                await asyncio.sleep(1)
+                assert ledger.outcomes["busy"] - refused <= CLIENTS
+        await drained(server, url, ledger)
+        await judge(url, ledger)
+        assert "Traceback" not in server.log
+    assert set(ledger.outcomes) == {"ok", "busy"}
+
+
+@contextlib.contextmanager
+def full(disk: Path) -> Iterator[None]:
+    ballast = disk / "ballast"
+    fill(ballast)
+    try:
+        yield
+    finally:
+        ballast.unlink()
 
 
 def fill(ballast: Path) -> None:

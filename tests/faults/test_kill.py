@@ -36,7 +36,7 @@ async def test_an_acknowledged_hit_outlives_kill_9_exactly_once(kills: int, long
                 gaps.append(time.monotonic() - started)
         server.stop()
         await judge(f"sqlite:///{server.home / 'crumby.db'}", ledger)
-    assert min(gaps) <= BACK_WITHIN_S * busy(), gaps
+    assert max(gaps) <= BACK_WITHIN_S * busy(), gaps
     assert ledger.outcomes["unknown"] > 0, "the kills met no request"
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.clients import Client
 from tests.faults.ledger import Ledger, new_hit
-from tests.servers import Crumby, require
+from tests.servers import Crumby, free_port, require
 
 CLIENTS = 16
 TRACE = "trace.txt"
@@ -33,14 +33,16 @@ ASKED = re.compile(r'\\"cid\\": \\"(?P<cid>[0-9a-f]{16})\\"')
 NO_CONTENT = '"HTTP/1.1 204'
 
 
+@pytest.mark.parametrize("spooled", [False, True], ids=["database", "spool"])
 @pytest.mark.parametrize(
     "hits",
     [pytest.param(208, id="208 hits"), pytest.param(1008, id="1008 hits", marks=pytest.mark.long)],
 )
-async def test_each_204_leaves_after_the_disk_has_its_row(hits: int) -> None:
+async def test_each_204_leaves_after_the_disk_has_its_row(hits: int, spooled: bool) -> None:  # noqa: FBT001
     """Seen to fail on `pragma synchronous = normal`, and on a writer that acknowledges before it commits."""
     ledger = Ledger()
-    with Crumby(prefix=[str(require("strace")), *STRACE]) as server:
+    away = f"mysql+pymysql://crumby@127.0.0.1:{free_port()}/crumby"  # nobody is there
+    with Crumby(away if spooled else "", prefix=[str(require("strace")), *STRACE]) as server:
         async with asyncio.TaskGroup() as clients:
             for _ in range(CLIENTS):
                 clients.create_task(deliver(Client(server.port, ledger), hits // CLIENTS))

@@ -226,7 +226,7 @@ async def test_head_of_a_private_query_takes_a_session_too(site: Site) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 async def test_other_methods_are_refused_and_told_which_would_do(site: Site, method: str) -> None:
     response = await site.guest.request(method, "/api/public/visits")
-    assert (response.status_code, response.json()["error"]) == (405, "BadRequest")
+    assert (response.status_code, response.json()["error"]) == (405, "MethodNotAllowed")
     assert "GET" in response.headers["Allow"]
 
 

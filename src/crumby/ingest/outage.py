@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from typing import Any, Final
 
 from crumby.database import Database, refuses_us
-from crumby.errors import ConfigurationError, CrumbyError, DatabaseUnavailable
+from crumby.errors import ConfigurationError, DatabaseUnavailable, SpoolUnavailable
 from crumby.ingest.enrich import Event, Visit
 from crumby.ingest.spool import Spool, Spooled
 from crumby.ingest.store import RowRefused, ServerStore, SqliteStore, Store
@@ -63,9 +63,11 @@ class SpoolingStore:
         while True:
             try:
                 await self._drain()
+            except SpoolUnavailable as error:
+                log.warning("the spool could not be emptied: %s", error)
             except DatabaseUnavailable as error:
                 self._leave(error)
-            except CrumbyError:
+            except Exception:  # whatever it is, the next try may do better
                 log.exception("the spool could not be emptied")
             await asyncio.sleep(LOOK_AGAIN)
 

@@ -7,14 +7,15 @@ nothing, as in the server itself.
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
+from crumby.errors import DatabaseUnavailable, SpoolUnavailable
 from crumby.ingest.enrich import Event, Visit
 from crumby.ingest.store import SqliteThread
 
@@ -36,6 +37,8 @@ _encode = msgspec.json.Encoder().encode
 _visit = msgspec.json.Decoder(Visit).decode
 _event = msgspec.json.Decoder(Event).decode
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
@@ -55,14 +58,14 @@ class Spool:
         """Create the file if need be, readable by its owner alone: it holds people's addresses."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        await self._thread.transact(lambda connection: [connection.execute(statement) for statement in SCHEMA])
+        await self._transact(lambda connection: [connection.execute(statement) for statement in SCHEMA])
 
     async def add(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
-        """Return when the rows are on the disk. Raises DatabaseUnavailable, also when the spool is full."""
+        """Return when the rows are on the disk. Raises SpoolUnavailable, also when it is full."""
         rows = [(visit.hit_id, "visit", _encode(visit).decode()) for visit in visits]
         rows += [(event.hit_id, "event", _encode(event).decode()) for event in events]
         insert = "insert into hits (hit_id, kind, row) values (?, ?, ?) on conflict (hit_id) do nothing"
-        await self._thread.transact(lambda connection: connection.executemany(insert, rows))
+        await self._transact(lambda connection: connection.executemany(insert, rows))
 
     async def first(self, count: int) -> Spooled:
         """The `count` rows that have waited longest; fewer, or none, where there are no more."""
@@ -72,7 +75,7 @@ class Spool:
         return await self._read("select number, kind, row from hits where number = ?", number)
 
     async def _read(self, select: str, argument: int) -> Spooled:
-        rows = await self._thread.transact(lambda connection: connection.execute(select, (argument,)).fetchall())
+        rows = await self._transact(lambda connection: connection.execute(select, (argument,)).fetchall())
         return Spooled(
             numbers=[number for number, _, _ in rows],
             visits=[_visit(row) for _, kind, row in rows if kind == "visit"],
@@ -81,7 +84,7 @@ class Spool:
 
     async def remove(self, spooled: Spooled) -> None:
         """What the server has committed."""
-        await self._thread.transact(
+        await self._transact(
             lambda connection: connection.executemany(
                 "delete from hits where number = ?", [(number,) for number in spooled.numbers]
             )
@@ -96,7 +99,13 @@ class Spool:
             )
             connection.execute("delete from hits where number = ?", (number,))
 
-        await self._thread.transact(move)
+        await self._transact(move)
+
+    async def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._thread.transact(work)
+        except DatabaseUnavailable as error:
+            raise SpoolUnavailable(str(error)) from error
 
     @contextmanager
     def turn(self) -> Iterator[bool]:
