@@ -24,11 +24,12 @@ else
 	@$(BIN)/python -m pytest -m "not long" $(ARGS)
 endif
 
-check: .venv/dev.stamp ## lint, formatting, types, and who may import whom
+check: .venv/dev.stamp ## lint, formatting, types, who may import whom, and the coverage of the last full test run
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@test ! -f .coverage || $(BIN)/coverage report
 
 format: .venv/dev.stamp ## put the code in the house's shape
 	@$(BIN)/ruff check --fix

@@ -1,6 +1,7 @@
 """Row 4 of the card: while the database is away hits are taken, kept and stored later; the rest says so."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
@@ -17,6 +18,7 @@ from tests.servers import Crumby, DatabaseServer, MariaDB, Postgres
 PACE_S = 0.2  # 64 clients send some 300 hits a second, a tenth of what Crumby takes
 STALL_S = 2.5  # the 2 s that a batch waits for the database, and what comes on top
 DRAINED_S = 30.0
+BACK_WITHIN_S = 5.0
 REPORT = "/api/public/visits"
 
 Outage = Callable[[DatabaseServer, Proxy], AbstractAsyncContextManager[None]]
@@ -103,6 +105,23 @@ async def test_hits_of_a_start_without_the_database_outlive_kill_9(database: Dat
                 await ledger.next_ok()
         await drained(crumby, url, ledger)
         await judge(url, ledger)
+
+
+@pytest.mark.long
+async def test_a_database_that_is_killed_ten_times_gets_each_hit_once(database: DatabaseServer) -> None:
+    """Row 3. Seen to fail on tables without a unique hit id."""
+    ledger = Ledger()
+    url = database.database()
+    with Proxy(database.port) as proxy, Crumby(proxy.before(url), arguments=["--workers", "2"]) as crumby:
+        async with load(crumby.port, ledger, PACE_S):
+            for _ in range(10):
+                async with killed(database, proxy):
+                    await asyncio.sleep(1)
+                assert await ledger.next_ok() <= BACK_WITHIN_S
+                await asyncio.sleep(random.uniform(0.5, 3))  # noqa: S311
+        await drained(crumby, url, ledger)
+        await judge(url, ledger)
+    assert set(ledger.outcomes) == {"ok"}
 
 
 def http(crumby: Crumby) -> httpx.AsyncClient:

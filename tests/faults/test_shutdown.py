@@ -26,11 +26,11 @@ async def test_64_requests_in_flight_are_stored_and_answered_before_the_exit(wor
         clients = [Client(server.port, ledger) for _ in range(CLIENTS)]
         with locked(database):
             flight = [asyncio.create_task(client.attempt(new_hit())) for client in clients]
-            await asyncio.sleep(1)
+            await asyncio.sleep(0.5)
             assert not any(task.done() for task in flight)
             started = time.monotonic()
             stop = asyncio.create_task(asyncio.to_thread(server.stop))
-            await asyncio.sleep(1)
+            await asyncio.sleep(0.5)
         await asyncio.wait([*flight, stop])
         assert time.monotonic() - started <= EXIT_S
         for client in clients:
@@ -52,7 +52,10 @@ def locked(database: Path) -> Iterator[None]:
     [pytest.param(5, id="5 stops"), pytest.param(20, id="20 stops", marks=pytest.mark.long)],
 )
 async def test_a_stop_under_load_loses_no_hit_and_cuts_no_request(cycles: int) -> None:
-    """Seen to fail on a writer that acknowledges before it commits and drops its queue at the stop."""
+    """A request that comes to a connection which the stop finds idle counts as accepted: uvicorn would cut it.
+
+    Seen to fail on uvicorn's own protocol, and on a writer that acknowledges before it commits and drops its queue.
+    """
     ledger = Ledger()
     exits = []
     with Crumby() as server:
@@ -67,5 +70,4 @@ async def test_a_stop_under_load_loses_no_hit_and_cuts_no_request(cycles: int) -
         server.stop()
         await judge(f"sqlite:///{server.home / 'crumby.db'}", ledger)
     assert max(exits) <= EXIT_S
-    print(ledger.outcomes, exits)
     assert ledger.outcomes["unknown"] == 0, ledger.outcomes

@@ -140,14 +140,22 @@ async def open_store(database: Database, settings: Settings, prepare: Prepare) -
             await store.close()
         return
     spool = Spool(settings.spool, settings.spool_limit)
-    await spool.open()
-    spooling = SpoolingStore(ServerStore(database.engine), spool, prepare)
-    await spooling.begin()
-    draining = asyncio.create_task(spooling.keep_draining(), name="crumby-drain")
     try:
-        yield spooling
+        await spool.open()
+        spooling = SpoolingStore(ServerStore(database.engine), spool, prepare)
+        await spooling.begin()
+        async with _kept_up(spooling.keep_draining()):
+            yield spooling
     finally:
-        draining.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await draining
         await spool.close()
+
+
+@contextlib.asynccontextmanager
+async def _kept_up(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name="crumby-drain")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
