@@ -156,13 +156,8 @@ async def drained(crumby: Crumby, url: str, ledger: Ledger) -> None:
 
 def no_more_than_a_stall(ledger: Ledger) -> None:
     """Each client may have waited once for the database that did not answer."""
-    print(
-        dict(ledger.outcomes),
-        ledger.percentile(0.5),
-        ledger.percentile(0.99),
-        ledger.percentile(1),
-        sum(s > 2 for s in ledger.seconds),
-    )
     assert max(ledger.seconds) <= STALL_S
     assert sum(seconds > 2 for seconds in ledger.seconds) <= CLIENTS
+    if len(ledger.seconds) > 100 * CLIENTS:  # else the stalls alone are more than one in a hundred
+        assert ledger.percentile(0.99) <= 2
     assert set(ledger.outcomes) == {"ok"}
