@@ -4,9 +4,8 @@ It is filled at start-up and looked after every hour, so that no New Year needs 
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
@@ -14,6 +13,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crumby.background import beside
 from crumby.tables import calendar, visits
 
 log = logging.getLogger(__name__)
@@ -39,16 +39,9 @@ async def cover(engine: AsyncEngine, today: date) -> int:
     return len(missing)
 
 
-@contextlib.asynccontextmanager
-async def kept_calendar(engine: AsyncEngine) -> AsyncIterator[None]:
+def kept_calendar(engine: AsyncEngine) -> AbstractAsyncContextManager[None]:
     """A calendar that is kept full until the context ends."""
-    task = asyncio.create_task(_keep(engine), name="crumby-calendar")
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    return beside(_keep(engine), "crumby-calendar")
 
 
 async def _keep(engine: AsyncEngine) -> None:

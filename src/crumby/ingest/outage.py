@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
+from crumby.background import beside
 from crumby.database import Database, refuses_us
 from crumby.errors import ConfigurationError, DatabaseUnavailable, SpoolUnavailable
 from crumby.ingest.enrich import Event, Visit
@@ -144,18 +145,7 @@ async def open_store(database: Database, settings: Settings, prepare: Prepare) -
         await spool.open()
         spooling = SpoolingStore(ServerStore(database.engine), spool, prepare)
         await spooling.begin()
-        async with _kept_up(spooling.keep_draining()):
+        async with beside(spooling.keep_draining(), "crumby-drain"):
             yield spooling
     finally:
         await spool.close()
-
-
-@contextlib.asynccontextmanager
-async def _kept_up(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work, name="crumby-drain")
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
