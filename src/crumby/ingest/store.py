@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from sqlalchemy import Insert, Table
 from sqlalchemy.dialects import mysql, postgresql, sqlite
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crumby.database import PRAGMAS
@@ -144,8 +144,8 @@ class ServerStore:
             if _is_of_a_row(error):
                 raise RowRefused(str(error.orig)) from error
             raise DatabaseUnavailable(f"{self._engine.dialect.name}: {error.orig}") from error
-        except (SQLAlchemyError, OSError) as error:
-            raise DatabaseUnavailable(f"{self._engine.dialect.name}: {error}") from error
+        except Exception as error:  # drivers have odd ones for a server that dies; the rows are to be kept in any case
+            raise DatabaseUnavailable(f"{self._engine.dialect.name}: {type(error).__name__}: {error}") from error
 
 
 def _is_of_a_row(error: DBAPIError) -> bool:
