@@ -26,10 +26,10 @@ and a question through the right one:
     reporting/results.py Result → JSON, records, NDJSON, CSV
     reporting/routes.py the endpoint; `catalogue.py` lists it, and describes it in the OpenAPI document
 
-Around them: `web/` is what people see, `accounts.py` who they are, `cli/` the terminal, `app.py` puts it all
-together. Below them: `tables.py` is the schema, `migrations/` the way to it, `database.py` the engines, `days.py` the
-calendar, `settings.py` the configuration, `background.py` what runs beside the requests, `errors.py` what can go wrong.
-Nothing above is known below, and neither half knows the other.
+Around them: `web/` is what people see, `accounts.py` who they are, `asking.py` how they ask, `cli/` the terminal,
+`app.py` puts it all together. Below them: `tables.py` is the schema, `migrations/` the way to it, `database.py` the
+engines, `days.py` the calendar, `settings.py` the configuration, `background.py` what runs beside the requests,
+`errors.py` what can go wrong. Nothing above is known below, and neither half knows the other.
 """
 
 __version__ = "1.0.0.dev0"

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crumby.database import first_line
 from crumby.errors import AccountError, DatabaseUnavailable
 from crumby.tables import users
 
@@ -97,8 +98,7 @@ class Accounts:
             async with self._engine.connect() as connection:
                 row = (await connection.execute(select(users).where(condition))).first()
         except (SQLAlchemyError, OSError) as error:
-            said = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise DatabaseUnavailable(f"the database can't be reached: {said}") from error
+            raise DatabaseUnavailable(f"the database can't be reached: {first_line(error)}") from error
         return User(row.id, row.username, row.password or "") if row else None
 
     async def _in_thread(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:

@@ -139,6 +139,12 @@ def refuses_us(error: BaseException | None) -> bool:
     return state.startswith("28") or state == "3D000" or number in MYSQL_REFUSALS
 
 
+def first_line(error: Exception) -> str:
+    """What the driver says, without SQLAlchemy's statement and link."""
+    lines = str(getattr(error, "orig", None) or error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def _run_each(statements: Any) -> Any:
     """A listener that runs the statements on each new connection."""
     texts = tuple(statements)

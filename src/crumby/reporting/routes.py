@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from crumby.accounts import COOKIE, User
+from crumby.accounts import User
+from crumby.asking import SignedIn, wants_page
 from crumby.database import Database
 from crumby.errors import InvalidParameter, NotFound, SignInRequired
 from crumby.reporting import catalogue
@@ -38,25 +39,19 @@ def _settings(request: Request) -> Settings:
     return settings
 
 
-async def signed_in(request: Request) -> User | None:
-    user: User | None = await request.state.sessions.user(request.cookies.get(COOKIE))
-    return user
-
-
 Folders = Annotated[QueryFolders, Depends(_folders)]
-Visitor = Annotated[User | None, Depends(signed_in)]
 
 
 @router.api_route("", methods=READ)
 @router.api_route("/", methods=READ)
-async def every_query(request: Request, folders: Folders, user: Visitor) -> Response:
+async def every_query(request: Request, folders: Folders, user: SignedIn) -> Response:
     queries = [query for query in folders.all() if user or not query.private]
     return _listed(request, queries, user, None)
 
 
 @router.api_route("/{collection}", methods=READ)
 @router.api_route("/{collection}/", methods=READ)
-async def queries_of(request: Request, collection: str, folders: Folders, user: Visitor) -> Response:
+async def queries_of(request: Request, collection: str, folders: Folders, user: SignedIn) -> Response:
     _allow(collection, user)
     queries = [query for query in folders.all() if query.collection == collection]
     return _listed(request, queries, user, collection)
@@ -69,7 +64,7 @@ async def answer(
     collection: str,
     name: str,
     folders: Folders,
-    user: Visitor,
+    user: SignedIn,
     database: Annotated[Database, Depends(_database)],
     settings: Annotated[Settings, Depends(_settings)],
 ) -> Response:
@@ -109,7 +104,7 @@ async def _left(request: Request) -> None:
 def _listed(request: Request, queries: list[Query], user: User | None, collection: str | None) -> Response:
     """A page for a browser, JSON for a client."""
     listing = catalogue.listing(queries)
-    if "text/html" in request.headers.get("accept", ""):
+    if wants_page(request):
         context = {"queries": listing, "collection": collection, "user": user and user.name}
         page: Response = request.state.render(request, "queries.html", context)
         return page

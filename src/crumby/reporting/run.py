@@ -12,7 +12,7 @@ from sqlalchemy import TextClause
 from sqlalchemy.exc import DBAPIError, ResourceClosedError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from crumby.database import Database
+from crumby.database import Database, first_line
 from crumby.errors import DatabaseUnavailable, QueryFileError, QueryTimeout
 from crumby.reporting.period import Period
 from crumby.reporting.query import Query
@@ -52,7 +52,7 @@ async def run(database: Database, query: Query, period: Period, arguments: Mappi
         try:
             return await _answer(connection, statement, limits)
         except DBAPIError as error:
-            message = _first_line(error)
+            message = first_line(error)
             if STOPPED.search(message):
                 raise QueryTimeout(f"{query.shown} ran past {limits.timeout_s:g} s and was stopped") from None
             if error.connection_invalidated:
@@ -75,7 +75,7 @@ async def _connected(database: Database) -> AsyncIterator[AsyncConnection]:
     except TimeoutError as error:
         raise DatabaseUnavailable("the database does not answer, or too many reports wait for it") from error
     except (SQLAlchemyError, OSError) as error:
-        raise DatabaseUnavailable(f"the database can't be reached: {_first_line(error)}") from error
+        raise DatabaseUnavailable(f"the database can't be reached: {first_line(error)}") from error
     try:
         yield connection
     finally:
@@ -130,9 +130,3 @@ async def _interruptible(connection: AsyncConnection, work: Coroutine[Any, Any, 
             await asyncio.wait({running}, timeout=0.05)
         await asyncio.gather(running, return_exceptions=True)  # its error is not one that nobody asked for
     return running.result()
-
-
-def _first_line(error: Exception) -> str:
-    """What the driver says, without SQLAlchemy's statement and link."""
-    lines = str(getattr(error, "orig", None) or error).splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -1,15 +1,12 @@
 """The dashboard, the API explorers, the liveness probe."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from crumby import __version__
-from crumby.accounts import COOKIE, User
+from crumby.asking import SignedIn, wants_page
 from crumby.errors import CrumbyError, SignInRequired, Unavailable
-from crumby.web.render import wants_page
 
 router = APIRouter(include_in_schema=False)
 
@@ -24,28 +21,20 @@ TITLES = {
 }
 
 
-async def _user(request: Request) -> User | None:
-    user: User | None = await request.state.sessions.user(request.cookies.get(COOKIE))
-    return user
-
-
-Visitor = Annotated[User | None, Depends(_user)]
-
-
 @router.get("/")
-async def dashboard(request: Request, user: Visitor) -> Response:
+async def dashboard(request: Request, user: SignedIn) -> Response:
     name = user and user.name
     config = {"root": request.scope.get("root_path", ""), "user": name}
     return _page(request, "index.html", {"user": name, "config": config})
 
 
 @router.get("/docs")
-async def explorer(request: Request, user: Visitor) -> Response:
+async def explorer(request: Request, user: SignedIn) -> Response:
     return _page(request, "docs.html", {"user": user and user.name})
 
 
 @router.get("/redoc")
-async def reference(request: Request, user: Visitor) -> Response:
+async def reference(request: Request, user: SignedIn) -> Response:
     return _page(request, "redoc.html", {"user": user and user.name})
 
 

@@ -38,8 +38,3 @@ def static_path(name: str) -> str:
     """`crumby.css` → `/static/crumby.css?v=1f0e…`, which a browser may keep for as long as it likes."""
     content = (shipped("static") / name).read_bytes()
     return f"/static/{name}?v={hashlib.blake2b(content, digest_size=6).hexdigest()}"
-
-
-def wants_page(request: Request) -> bool:
-    """A browser asks for HTML by name; curl and scripts do not."""
-    return "text/html" in request.headers.get("accept", "")
