@@ -28,8 +28,14 @@ DRIVERS: Final[Mapping[str, str]] = {
 MYSQL_REFUSALS: Final = frozenset({1044, 1045, 1049, 1698})  # access denied, unknown database
 GOODBYE: Final = 3.0  # seconds that closing the connections may take
 BUSY_TIMEOUT: Final = 30  # seconds that SQLite waits for another writer
-# What a connection of any kind needs. Its caches stay small: 2 MiB each, a reader of rollups profits from no more.
-PRAGMAS: Final = ("journal_mode = wal", "synchronous = full", f"busy_timeout = {BUSY_TIMEOUT * 1000}")
+# What a connection that writes needs. None checkpoints of its own accord: `ingest/store.py` says who does, and why.
+# Its caches stay small: 2 MiB each, a reader of rollups profits from no more.
+PRAGMAS: Final = (
+    "journal_mode = wal",
+    "synchronous = full",
+    "wal_autocheckpoint = 0",
+    f"busy_timeout = {BUSY_TIMEOUT * 1000}",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def _migrate_sqlite(path: str) -> None:
     """One transaction for all: a kill leaves the old schema or the new one. WAL has to come before it."""
     options = {"timeout": LOCK_TIMEOUT, "isolation_level": None}
     engine = create_engine(URL.create("sqlite", database=path), connect_args=options)
-    event.listen(engine, "connect", lambda raw, _: _turn_wal_on(raw))
+    event.listen(engine, "connect", lambda raw, _: _prepare(raw))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("begin immediate"))
     try:
         with engine.begin() as connection:
@@ -50,8 +50,12 @@ def _migrate_sqlite(path: str) -> None:
         engine.dispose()
 
 
-def _turn_wal_on(connection: sqlite3.Connection) -> None:
-    """Processes that do so at once are told `locked` without being made to wait, whatever the timeout says."""
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Checkpoints are `ingest/store.py`'s.
+
+    Processes that turn WAL on at once are told `locked` without being made to wait, whatever the timeout says.
+    """
+    connection.execute("pragma wal_autocheckpoint = 0").close()
     deadline = time.monotonic() + LOCK_TIMEOUT
     while True:
         try:
