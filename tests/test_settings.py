@@ -64,6 +64,7 @@ def test_nothing_is_required() -> None:
         "query_row_limit": 10_000,
         "spool": HOME / "crumby-spool.db",
         "spool_limit": 1024,
+        "metrics_token": None,
         "debug": False,
         "sqlalchemy_echo": False,
         "sqlalchemy_track_modifications": False,

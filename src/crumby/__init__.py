@@ -27,9 +27,10 @@ and a question through the right one:
     reporting/routes.py the endpoint; `catalogue.py` lists it, and describes it in the OpenAPI document
 
 Around them: `web/` is what people see, `accounts.py` who they are, `asking.py` how they ask, `cli/` the terminal,
-`app.py` puts it all together. Below them: `tables.py` is the schema, `migrations/` the way to it, `database.py` the
-engines, `days.py` the calendar, `settings.py` the configuration, `background.py` what runs beside the requests,
-`errors.py` what can go wrong. Nothing above is known below, and neither half knows the other.
+`ingest/health.py` what a monitor asks, `app.py` puts it all together. Below them: `tables.py` is the schema,
+`migrations/` the way to it, `database.py` the engines, `durability.py` what their commits are worth, `days.py` the
+calendar, `settings.py` the configuration, `background.py` what runs beside the requests, `errors.py` what can go wrong.
+Nothing above is known below, and neither half knows the other.
 """
 
 __version__ = "1.0.0.dev0"

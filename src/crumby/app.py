@@ -22,9 +22,12 @@ from crumby.accounts import Accounts, Sessions
 from crumby.database import Database, open_database
 from crumby.days import kept_calendar, try_to_cover
 from crumby.errors import BadRequest, CrumbyError, MethodNotAllowed, NotFound
+from crumby.ingest import health
 from crumby.ingest import routes as ingest
 from crumby.ingest.agent import warm_up
 from crumby.ingest.geo import Geo
+from crumby.ingest.health import Health
+from crumby.ingest.metrics import Metrics
 from crumby.ingest.operations import OPERATIONS
 from crumby.ingest.outage import open_store
 from crumby.ingest.routes import Answers
@@ -61,6 +64,7 @@ class State(TypedDict):
     sessions: Sessions
     queries: QueryFolders
     writer: Writer
+    health: Health
     answers: Answers
     script: Script
     render: Renderer
@@ -90,6 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.door_is_open = "*" in settings.crossdomain_origin  # else the middleware has to see who asks
     app.include_router(ingest.router)
+    app.include_router(health.router)
     app.include_router(reporting.router)
     app.include_router(login.router)
     app.include_router(pages.router)
@@ -113,7 +118,8 @@ def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
             geo = Geo(settings.geoip2_database_name)
             await geo.locate([])  # opens the file, or says that there is none
             warm_up()
-            writer = await stack.enter_async_context(open_writer(geo, store))
+            metrics = Metrics()
+            writer = await stack.enter_async_context(open_writer(geo, store, metrics))
             accounts = Accounts(database.engine)
             yield State(
                 settings=settings,
@@ -122,6 +128,7 @@ def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
                 sessions=Sessions(settings.secret_key or "", accounts),
                 queries=queries,
                 writer=writer,
+                health=Health(writer, store, geo, metrics),
                 answers=Answers(settings.crossdomain_origin),
                 script=Script(settings.domain),
                 render=Renderer(settings),

@@ -101,6 +101,13 @@ class Settings(BaseModel):
         int,
         Field(ge=1, le=1_048_576, description="MiB that the spool may grow to; beyond, hits are answered 503."),
     ] = 1024
+    metrics_token: Annotated[
+        str | None,
+        Field(
+            min_length=16,
+            description="The bearer token with which a monitor may read /metrics. Unset: only signed-in users may.",
+        ),
+    ] = None
     debug: Annotated[
         bool,
         Field(description="Log at debug level and reload query pages' templates."),
@@ -133,7 +140,7 @@ class Settings(BaseModel):
             _expanded(Path(url.database))
         return value
 
-    @field_validator("queries", "secret_key", mode="before")
+    @field_validator("queries", "secret_key", "metrics_token", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         """`CRUMBY_QUERIES=` is no folder, above all not the one that the server was started in."""

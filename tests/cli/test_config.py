@@ -13,6 +13,7 @@ from tests.cli.conftest import Ask
 
 SECRETS = {
     "CRUMBY_SECRET_KEY": "canary-of-the-key",
+    "CRUMBY_METRICS_TOKEN": "canary-of-the-monitor",
     "CRUMBY_SQLALCHEMY_DATABASE_URI": "mysql+pymysql://me:canary-pass@db/crumby?ssl_key=canary-file&passwd=canary-query",
 }
 

@@ -17,6 +17,7 @@ from crumby.ingest.client import Client
 from crumby.ingest.enrich import Event, Visit
 from crumby.ingest.geo import Geo
 from crumby.ingest.hit import Hit
+from crumby.ingest.metrics import Metrics
 from crumby.ingest.outage import open_store
 from crumby.ingest.store import RowRefused
 from crumby.ingest.writer import Writer, open_writer
@@ -86,7 +87,7 @@ async def real_writer(url: str, settings: MakeSettings, geo: Geo) -> AsyncIterat
     async with (
         open_database(made) as database,
         open_store(database, made, lambda: migrate(database.engine)) as store,
-        open_writer(geo, store) as writer,
+        open_writer(geo, store, Metrics()) as writer,
     ):
         yield writer
 
@@ -143,7 +144,7 @@ async def test_a_row_that_the_database_refuses_spoils_no_other(
 
 async def test_what_waits_goes_into_one_commit(geo: Geo) -> None:
     store = Slow()
-    async with open_writer(geo, store) as writer:
+    async with open_writer(geo, store, Metrics()) as writer:
         first = asyncio.create_task(writer.write([a_hit(0)], CLIENT))
         await asyncio.sleep(0.01)
         others = [asyncio.create_task(writer.write([a_hit(number)], CLIENT)) for number in range(1, 40)]
@@ -158,7 +159,7 @@ async def test_what_waits_goes_into_one_commit(geo: Geo) -> None:
 async def test_nobody_is_answered_before_the_commit(geo: Geo) -> None:
     """Planted fault: setting the result before `insert` returns."""
     store = Slow()
-    async with open_writer(geo, store) as writer:
+    async with open_writer(geo, store, Metrics()) as writer:
         waiting = asyncio.create_task(writer.write([a_hit(1)], CLIENT))
         await asyncio.sleep(0.02)
         assert store.batches == [1]
@@ -187,7 +188,7 @@ async def test_a_stop_commits_what_waits(sqlite_url: str, settings: MakeSettings
 async def test_a_full_queue_is_told_at_once(geo: Geo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "WAITING", 3)
     store = Slow()
-    async with open_writer(geo, store) as writer:
+    async with open_writer(geo, store, Metrics()) as writer:
         waiting = [asyncio.create_task(writer.write([a_hit(number)], CLIENT)) for number in range(5)]
         await asyncio.sleep(0.01)
         done = [task for task in waiting if task.done()]
@@ -199,7 +200,7 @@ async def test_a_full_queue_is_told_at_once(geo: Geo, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), RuntimeError("never thought of")])
 async def test_a_batch_that_fails_tells_each_and_the_writer_goes_on(geo: Geo, error: Exception) -> None:
     store = Failing(error, None)
-    async with open_writer(geo, store) as writer:
+    async with open_writer(geo, store, Metrics()) as writer:
         with pytest.raises(DatabaseUnavailable):
             await writer.write([a_hit(1)], CLIENT)
         await writer.write([a_hit(1)], CLIENT)
@@ -208,7 +209,7 @@ async def test_a_batch_that_fails_tells_each_and_the_writer_goes_on(geo: Geo, er
 
 async def test_after_a_refused_row_each_request_is_tried_alone(geo: Geo) -> None:
     store = Picky(bad=a_hit(2).id)
-    async with open_writer(geo, store) as writer:
+    async with open_writer(geo, store, Metrics()) as writer:
         tasks = [asyncio.create_task(writer.write([a_hit(number)], CLIENT)) for number in range(4)]
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [type(None), type(None), InvalidHit, type(None)]

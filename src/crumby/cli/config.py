@@ -15,6 +15,7 @@ from crumby.settings import Settings, load_settings
 
 FILE_NAME: Final = "crumby.cfg"
 HIDDEN: Final = "********"
+SECRETS: Final = ("SECRET_KEY", "METRICS_TOKEN")
 
 
 def env(json_: Json = False) -> None:
@@ -31,8 +32,8 @@ def env(json_: Json = False) -> None:
 def redacted(settings: Settings) -> dict[str, Any]:
     """The settings by their keys, without what opens anything."""
     values = {key.upper(): value for key, value in settings.model_dump(mode="json").items()}
-    if values["SECRET_KEY"]:
-        values["SECRET_KEY"] = HIDDEN
+    for key in SECRETS:
+        values[key] = values[key] and HIDDEN
     url = make_url(settings.sqlalchemy_database_uri)
     values["SQLALCHEMY_DATABASE_URI"] = url.set(query=dict.fromkeys(url.query, HIDDEN)).render_as_string()
     return dict(sorted(values.items()))

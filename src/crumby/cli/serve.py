@@ -15,6 +15,7 @@ from crumby.cli.people import opened_accounts
 from crumby.cli.protocol import Protocol
 from crumby.database import refuses_us
 from crumby.errors import DatabaseUnavailable
+from crumby.ingest.metrics import shared_by
 from crumby.settings import Settings, load_settings
 
 ASK_TIMEOUT: Final = 10.0  # seconds that the start waits for a server; a long migration goes on in the worker
@@ -38,23 +39,24 @@ def run(
         _greeting(settings, address, script_host(settings, host, port), has_users=names is None or bool(names)),
         flush=True,
     )
-    uvicorn.run(
-        "crumby.app:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        uds=uds,
-        workers=workers,
-        root_path=root_path.rstrip("/"),
-        reload=reload,
-        http=Protocol,
-        access_log=False,  # a line a hit would cost a third of the throughput, and keep addresses
-        proxy_headers=False,  # PROXY_COUNT reads them, from the right
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN,
-        lifespan="on",
-        log_config=_logging(settings),
-    )
+    with shared_by(workers):
+        uvicorn.run(
+            "crumby.app:create_app",
+            factory=True,
+            host=host,
+            port=port,
+            uds=uds,
+            workers=workers,
+            root_path=root_path.rstrip("/"),
+            reload=reload,
+            http=Protocol,
+            access_log=False,  # a line a hit would cost a third of the throughput, and keep addresses
+            proxy_headers=False,  # PROXY_COUNT reads them, from the right
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN,
+            lifespan="on",
+            log_config=_logging(settings),
+        )
 
 
 def clear_stale_socket(path: Path) -> None:

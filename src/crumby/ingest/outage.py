@@ -17,7 +17,7 @@ from crumby.database import Database, refuses_us
 from crumby.errors import ConfigurationError, DatabaseUnavailable, SpoolUnavailable
 from crumby.ingest.enrich import Event, Visit
 from crumby.ingest.spool import Spool, Spooled
-from crumby.ingest.store import RowRefused, ServerStore, SqliteStore, Store
+from crumby.ingest.store import Condition, RowRefused, ServerStore, SqliteStore, Store, WatchedStore
 from crumby.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class SpoolingStore:
         self._spool = spool
         self._prepare = prepare
         self._prepared = False
-        self._away = False
+        self._away: str | None = None  # why
         self._abandoned: set[asyncio.Task[None]] = set()
 
     async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
@@ -50,6 +50,19 @@ class SpoolingStore:
             else:
                 return
         await self._spool.add(visits, events)
+
+    async def condition(self) -> Condition:
+        away = self._away
+        if not away:
+            try:
+                await self._in_time(self._server.insert([], []), PATIENCE)
+            except DatabaseUnavailable as error:
+                away = str(error)
+        try:
+            depth = await self._spool.depth()
+        except SpoolUnavailable as error:
+            return Condition(away and f"{away}; {error}")
+        return Condition(away, True, depth.hits, depth.oldest_s, depth.refused)  # noqa: FBT003 - as its fields stand
 
     async def begin(self) -> None:
         """Prepare the database, or begin without it. Raises ConfigurationError where it knows us and says no."""
@@ -76,7 +89,7 @@ class SpoolingStore:
         """Try the server if it was away, and move what is spooled, in its order. Another worker may have spooled it."""
         if self._away:
             await self._reach()
-            self._away = False
+            self._away = None
             log.warning("the database is back")
         with self._spool.turn() as ours:
             moved = 0
@@ -113,7 +126,7 @@ class SpoolingStore:
 
     def _leave(self, error: DatabaseUnavailable) -> None:
         if not self._away:
-            self._away = True
+            self._away = str(error)
             log.error("the database is away, hits wait in %s: %s", self._spool.path, error)
 
     async def _in_time(self, work: Coroutine[Any, Any, None], timeout_s: float) -> None:
@@ -130,7 +143,7 @@ class SpoolingStore:
 
 
 @contextlib.asynccontextmanager
-async def open_store(database: Database, settings: Settings, prepare: Prepare) -> AsyncIterator[Store]:
+async def open_store(database: Database, settings: Settings, prepare: Prepare) -> AsyncIterator[WatchedStore]:
     """The store that fits the database, prepared. The embedded one needs no spool: it is a file on the same disk."""
     if database.sqlite_path:
         await prepare()

@@ -61,27 +61,29 @@ def door(scope: Scope) -> ASGIApp | None:
 
 
 async def hit(scope: Scope, receive: Receive, send: Send) -> None:
-    answers: Answers = scope["state"]["answers"]
+    hits: list[Hit] = []
     try:
-        await _store(scope, parse_documents(await _body(receive), _now()))
-        response = answers.stored
+        hits = parse_documents(await _body(receive), _now())
+        await _store(scope, hits)
+        response = _answers(scope).stored
     except CrumbyError as error:
-        response = answers.refused(error)
+        response = _refused(scope, error, hits)
     await response(scope, receive, send)
 
 
 async def pixel(scope: Scope, receive: Receive, send: Send) -> None:
-    answers: Answers = scope["state"]["answers"]
+    hits: list[Hit] = []
     number = NUMBERED.search(scope["path"])
     try:
         if not number:
             raise NotFound("a pixel is an integer with .gif behind it")
         if scope["method"] != "GET":  # Starlette takes a HEAD for a GET; a look is no visit
             raise MethodNotAllowed("a pixel is stored by a GET")
-        await _store(scope, [parse_query(number[1], scope["query_string"], _now())])
-        response = answers.pixel
+        hits = [parse_query(number[1], scope["query_string"], _now())]
+        await _store(scope, hits)
+        response = _answers(scope).pixel
     except CrumbyError as error:
-        response = answers.refused(error)
+        response = _refused(scope, error, hits)
     await response(scope, receive, send)
 
 
@@ -93,6 +95,18 @@ async def script(request: Request) -> Response:
 async def _store(scope: Scope, hits: list[Hit]) -> None:
     state = scope["state"]
     await state["writer"].write(hits, client_of(scope, state["settings"].proxy_count))
+    state["health"].metrics.stored(len(hits))
+
+
+def _refused(scope: Scope, error: CrumbyError, hits: list[Hit]) -> Response:
+    """A body that could not be read counts as one hit."""
+    scope["state"]["health"].metrics.not_stored(error, len(hits) or 1)
+    return _answers(scope).refused(error)
+
+
+def _answers(scope: Scope) -> Answers:
+    answers: Answers = scope["state"]["answers"]
+    return answers
 
 
 async def _body(receive: Receive) -> bytes:

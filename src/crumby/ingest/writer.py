@@ -7,6 +7,7 @@ a commit's cost is shared by all that waited for it.
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,12 +18,14 @@ from crumby.ingest.client import Client
 from crumby.ingest.enrich import Event, Visit
 from crumby.ingest.geo import Geo
 from crumby.ingest.hit import Hit
+from crumby.ingest.metrics import Metrics
 from crumby.ingest.store import RowRefused, Store
 
 log = logging.getLogger(__name__)
 
-BATCH: Final = 64  # requests; beyond, SQLite's thread waits for the interpreter's lock (128 rows: 2 → 11 ms)
-WAITING: Final = 4096  # requests, about a second's worth; beyond, 503
+BATCH: Final = 64  # hits, or one array more; beyond, SQLite's thread waits for the interpreter's lock (128: 2 → 11 ms)
+WAITING: Final = 4096  # hits, about a second's worth; beyond, 503
+REMEMBERED: Final = 10.0  # seconds after which a failure says nothing about the next batch
 
 
 @dataclass(slots=True)
@@ -35,21 +38,34 @@ class Waiting:
 
 
 class Writer:
-    def __init__(self, geo: Geo, store: Store) -> None:
+    def __init__(self, geo: Geo, store: Store, metrics: Metrics) -> None:
         self._geo = geo
         self._store = store
+        self._metrics = metrics
         self._queue: asyncio.Queue[Waiting | None] = asyncio.Queue()
+        self._failed: tuple[float, str] | None = None  # when the last batch failed, and why
+        self.waiting = 0  # hits in the queue
 
     async def write(self, hits: Sequence[Hit], client: Client) -> None:
         """Return when the hits are committed. A hit id that is there already counts as committed.
 
         Raises Overloaded, DatabaseUnavailable or InvalidHit. A caller that goes away cancels no commit.
         """
-        if self._queue.qsize() >= WAITING:
+        if self.waiting + len(hits) > WAITING:
             raise Overloaded("more hits wait than can be stored at once; send this one again")
+        self.waiting += len(hits)
         stored = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(Waiting(hits, client, stored))
         await stored
+
+    @property
+    def refusing(self) -> str | None:
+        """Why hits are answered 503 at the moment; None while they are stored."""
+        if self.waiting >= WAITING:
+            return f"{self.waiting} hits wait to be stored"
+        if self._failed and time.monotonic() - self._failed[0] < REMEMBERED:
+            return self._failed[1]
+        return None
 
     async def run(self) -> None:
         """Commit batch after batch until `stop`; all that came before it is committed first."""
@@ -62,10 +78,13 @@ class Writer:
     async def _next_batch(self) -> list[Waiting]:
         """What waits, in its order; empty when there is nothing more to come."""
         batch: list[Waiting] = []
+        taken = 0
         waiting = await self._queue.get()
         while waiting:
             batch.append(waiting)
-            if len(batch) == BATCH or self._queue.empty():
+            taken += len(waiting.hits)
+            self.waiting -= len(waiting.hits)
+            if taken >= BATCH or self._queue.empty():
                 return batch
             waiting = self._queue.get_nowait()
         if batch:
@@ -79,11 +98,12 @@ class Writer:
             await self._one_by_one(batch, error)
         except CrumbyError as error:
             log.warning("%s hits were not stored: %s", sum(len(waiting.hits) for waiting in batch), error)
-            _fail(batch, error)
+            self._fail(batch, error)
         except Exception as error:
             log.exception("%s requests' hits were not stored", len(batch))
-            _fail(batch, DatabaseUnavailable(f"{type(error).__name__}; the log tells more"))
+            self._fail(batch, DatabaseUnavailable(f"{type(error).__name__}; the log tells more"))
         else:
+            self._failed = None
             for waiting in batch:
                 if not waiting.stored.done():  # its client may have gone
                     waiting.stored.set_result(None)
@@ -95,7 +115,11 @@ class Writer:
                 await self._commit_and_tell([waiting])
         else:
             log.warning("the database takes no such hit: %s", error)
-            _fail(batch, InvalidHit("the database takes no such value"))
+            _tell(batch, InvalidHit("the database takes no such value"))
+
+    def _fail(self, batch: Sequence[Waiting], error: CrumbyError) -> None:
+        self._failed = (time.monotonic(), str(error))
+        _tell(batch, error)
 
     async def _commit(self, batch: Sequence[Waiting]) -> None:
         places = await self._geo.locate(waiting.client.ip for waiting in batch)
@@ -107,19 +131,23 @@ class Writer:
                     visits.append(enrich.visit(hit, waiting.client, places[waiting.client.ip]))
                 else:
                     events.append(enrich.event(hit, waiting.client))
+        started = time.perf_counter()
         await self._store.insert(visits, events)
+        self._metrics.commit_seconds.observe(time.perf_counter() - started)
+        self._metrics.batch_hits.observe(len(visits) + len(events))
+        self._metrics.queue_hits.set(self.waiting)
 
 
-def _fail(batch: Sequence[Waiting], error: CrumbyError) -> None:
+def _tell(batch: Sequence[Waiting], error: CrumbyError) -> None:
     for waiting in batch:
         if not waiting.stored.done():
             waiting.stored.set_exception(error)
 
 
 @contextlib.asynccontextmanager
-async def open_writer(geo: Geo, store: Store) -> AsyncIterator[Writer]:
+async def open_writer(geo: Geo, store: Store, metrics: Metrics) -> AsyncIterator[Writer]:
     """A running writer. Leaving the context commits all that still waits."""
-    writer = Writer(geo, store)
+    writer = Writer(geo, store, metrics)
     task = asyncio.create_task(writer.run(), name="crumby-writer")
     try:
         yield writer

@@ -1,10 +1,9 @@
-"""The dashboard, the API explorers, the liveness probe."""
+"""The dashboard, the API explorers, and what went wrong."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from crumby import __version__
 from crumby.asking import SignedIn, wants_page
 from crumby.errors import CrumbyError, SignInRequired, Unavailable
 
@@ -36,11 +35,6 @@ async def explorer(request: Request, user: SignedIn) -> Response:
 @router.get("/redoc")
 async def reference(request: Request, user: SignedIn) -> Response:
     return _page(request, "redoc.html", {"user": user and user.name})
-
-
-@router.get("/healthz")
-async def alive() -> Response:
-    return JSONResponse({"status": "alive", "version": __version__})
 
 
 def _page(request: Request, template: str, context: dict[str, object]) -> Response:
