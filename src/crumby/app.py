@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from crumby import __version__
+from crumby import __version__, durability
 from crumby.accounts import Accounts, Sessions
 from crumby.database import Database, open_database
 from crumby.days import kept_calendar, try_to_cover
@@ -111,6 +111,7 @@ def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
 
             async def prepare() -> None:
                 await migrate(database.engine)
+                await durability.warn(database)
                 await try_to_cover(database.engine)
 
             store = await stack.enter_async_context(open_store(database, settings, prepare))

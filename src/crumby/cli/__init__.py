@@ -7,7 +7,7 @@ import typer
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from crumby import __version__
-from crumby.cli import config, geoip, people, serve
+from crumby.cli import config, doctor, geoip, people, serve
 from crumby.errors import CrumbyError
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ def _options(
 
 app.command("adduser", help="Add a user: grant access to the private queries.")(people.adduser)
 app.command("deluser", help="Delete a user: revoke access to the private queries.")(people.deluser)
+app.command("doctor", help="Look for what is amiss, and say what to do about it.")(doctor.doctor)
 app.command("env", help="Show the configuration in force; secrets are hidden.")(config.env)
 app.command("geoip", help="Download a City database, check it, and put it in its place.")(geoip.geoip)
 app.command("init", help="Write a commented crumby.cfg into this folder.")(config.init)
