@@ -51,7 +51,7 @@ async def test_it_is_ready_while_the_database_takes_hits(watched: httpx.AsyncCli
 async def test_only_the_bearer_and_users_look_inside(given: dict[str, str], watched: httpx.AsyncClient) -> None:
     """Seen to fail on a comparison with the token's beginning."""
     del watched.headers["Authorization"]
-    headers = {name: value.encode() for name, value in given.items()}
+    headers = {name.encode(): value.encode() for name, value in given.items()}
     assert (await watched.get("/readyz", headers=headers)).json() == {"status": "ready"}
     refused = await watched.get("/metrics", headers=headers)
     assert (refused.status_code, refused.json()["error"]) == (401, "SignInRequired")

@@ -146,10 +146,12 @@ async def test_the_turn_of_a_process_that_dies_ends_with_it(spool: Spool) -> Non
     command = [sys.executable, "-c", HOLD, str(spool.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout
-        assert holder.stdout.readline() == "True\n"
-        with spool.turn() as ours:
-            assert not ours
-        holder.kill()
+        try:
+            assert holder.stdout.readline() == "True\n"
+            with spool.turn() as ours:
+                assert not ours
+        finally:
+            holder.kill()
     deadline = time.monotonic() + SOON_S
     while time.monotonic() < deadline:
         with spool.turn() as ours:

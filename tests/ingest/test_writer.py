@@ -19,7 +19,7 @@ from crumby.ingest.geo import Geo
 from crumby.ingest.hit import Hit
 from crumby.ingest.metrics import Metrics
 from crumby.ingest.outage import open_store
-from crumby.ingest.store import RowRefused
+from crumby.ingest.store import RowRefused, SqliteStore
 from crumby.ingest.writer import Writer, open_writer
 from crumby.migrations import migrate
 from tests.conftest import MakeSettings
@@ -229,3 +229,13 @@ async def test_a_locked_sqlite_is_an_outage_not_a_loss(
         other.close()
         await writer.write([a_hit(1)], CLIENT)
         assert len(await stored(sqlite_url, settings, "visits")) == 1
+
+
+async def test_a_file_that_is_damaged_has_its_hits_sent_again(tmp_path: Path) -> None:
+    """Seen to fail on a store that takes every other error of SQLite's for the row's, and has the hit given up."""
+    path = tmp_path / "crumby.db"
+    path.write_bytes(b"this was a database once" * 1000)
+    store = SqliteStore(path)
+    with pytest.raises(DatabaseUnavailable, match=r"crumby\.db: file is not a database"):
+        await store.insert([], [])
+    await store.close()

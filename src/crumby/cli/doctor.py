@@ -149,7 +149,7 @@ def _spool(path: Path) -> Iterator[Finding]:
         yield Finding("ok", "spool", f"nothing waits in {path}")
     if set_aside:
         yield Finding(
-            "warning", "spool", f"hits that the database refused: {set_aside}; they are in the table `refused` of {path}"
+            "warning", "spool", f"hits that the database refused: {set_aside}; see the table `refused` of {path}"
         )
 
 

@@ -25,6 +25,17 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHECKPOINT: Final = 256  # transactions between two: a log of 4 MiB in a quiet hour, of 20 under load
+SOON: Final = 8  # transactions, where a report still read the log: 16 MiB under load, where waiting made 46
+
+# Any other error of SQLite's is the file's, a malformed one included: its hits are to be sent again.
+OF_A_ROW: Final = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    UnicodeEncodeError,
+)
 
 
 class RowRefused(CrumbyError):
@@ -88,10 +99,10 @@ class SqliteThread:
                 if connection.in_transaction:  # a full disk, an I/O error have rolled back already
                     connection.execute("rollback")
                 raise
-        except sqlite3.OperationalError as error:  # locked, full, unreadable
-            raise DatabaseUnavailable(f"{self._path}: {error}") from error
-        except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
+        except OF_A_ROW as error:
             raise RowRefused(str(error)) from error
+        except sqlite3.Error as error:  # locked, full, unreadable, malformed
+            raise DatabaseUnavailable(f"{self._path}: {error}") from error
         self._transactions += 1
         if self._transactions >= CHECKPOINT:
             self._transactions = 0
@@ -99,26 +110,45 @@ class SqliteThread:
         return result
 
     def _checkpoint(self) -> None:
-        """As far as no report still reads the log; the next one goes on from there."""
         try:
-            self._guard = self._guard or self._open()
-            self._guard.execute("begin immediate")
-            try:
-                if self._connection:
-                    self._connection.execute("pragma wal_checkpoint(passive)")
-            finally:
-                self._guard.execute("rollback")
+            if self._connection and not self._move_log(self._connection):
+                self._transactions = CHECKPOINT - SOON
         except sqlite3.Error as error:  # what was committed is safe in the log
             log.warning("%s: the write-ahead log stays where it is for now: %s", self._path, error)
 
+    def _move_log(self, connection: sqlite3.Connection) -> bool:
+        """As far as no report still reads the log → whether that was all of it."""
+        self._guard = self._guard or self._open()
+        self._guard.execute("begin immediate")
+        try:
+            _, logged, moved = connection.execute("pragma wal_checkpoint(passive)").fetchone()
+        finally:
+            self._guard.execute("rollback")
+        return bool(moved >= logged)
+
     def _connect(self) -> sqlite3.Connection:
-        self._connection = self._open()
-        return self._connection
+        """Open the file, and sync what a process that was killed may have left in the log before it could.
+
+        Those rows are there to be read: a hit that comes again finds its own, writes nothing, and would be
+        acknowledged without any sync.
+        """
+        connection = self._open()
+        try:
+            self._move_log(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        for pragma in self._pragmas:
-            connection.execute(f"pragma {pragma}")
+        try:
+            for pragma in self._pragmas:
+                connection.execute(f"pragma {pragma}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     async def close(self) -> None:

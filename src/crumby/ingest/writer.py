@@ -20,6 +20,7 @@ from crumby.ingest.geo import Geo
 from crumby.ingest.hit import Hit
 from crumby.ingest.metrics import Metrics
 from crumby.ingest.store import RowRefused, Store
+from crumby.ingest.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Writer:
     def __init__(self, geo: Geo, store: Store, metrics: Metrics) -> None:
         self._geo = geo
         self._store = store
+        self._trouble = Trouble()
         self._metrics = metrics
         self._queue: asyncio.Queue[Waiting | None] = asyncio.Queue()
         self._failed: tuple[float, str] | None = None  # when the last batch failed, and why
@@ -97,13 +99,14 @@ class Writer:
         except RowRefused as error:
             await self._one_by_one(batch, error)
         except CrumbyError as error:
-            log.warning("%s hits were not stored: %s", sum(len(waiting.hits) for waiting in batch), error)
+            self._trouble.meet(sum(len(waiting.hits) for waiting in batch), error)
             self._fail(batch, error)
         except Exception as error:
             log.exception("%s requests' hits were not stored", len(batch))
             self._fail(batch, DatabaseUnavailable(f"{type(error).__name__}; the log tells more"))
         else:
             self._failed = None
+            self._trouble.end()
             for waiting in batch:
                 if not waiting.stored.done():  # its client may have gone
                     waiting.stored.set_result(None)
