@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,7 @@ from crumby.tables import users
 
 COOKIE: Final = "crumby_session"
 SESSION_AGE: Final = 14 * 24 * 60 * 60  # seconds
+SKEW: Final = 5 * 60  # seconds that a clock may have been set back since, or that another machine's may be ahead
 NAME_LENGTH: Final = 75  # characters, the column's
 PASSWORD_LENGTH: Final = 1024  # characters; longer ones would only cost time
 BCRYPT_LENGTH: Final = 72  # bytes that bcrypt looks at; 0.7.1 cut the rest, the library of today refuses it
@@ -140,8 +142,10 @@ class Sessions:
         if not cookie:
             return None
         try:
-            identity, fingerprint = self._signer.loads(cookie, max_age=SESSION_AGE)
+            (identity, fingerprint), begun = self._signer.loads(cookie, return_timestamp=True)
         except BadData:
+            return None
+        if not -SKEW <= time.time() - begun.timestamp() <= SESSION_AGE:
             return None
         user = await self._accounts.by_id(int(identity))
         if user and hmac.compare_digest(str(fingerprint), self._fingerprint(user)):

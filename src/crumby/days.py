@@ -1,12 +1,14 @@
 """The calendar: a row for each day from a year before the first visit to three years ahead.
 
-It is filled at start-up and looked after every hour, so that no New Year needs a restart.
+It is filled at start-up, and looked after every hour and when the day changes: no New Year needs a restart, and no
+machine that learns the time only after the start.
 """
 
 import asyncio
 import logging
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, date, datetime, time, timedelta
+from time import monotonic
 from typing import Final
 
 from sqlalchemy import func, insert, select
@@ -21,6 +23,7 @@ log = logging.getLogger(__name__)
 BEHIND: Final = timedelta(days=366)
 AHEAD: Final = timedelta(days=3 * 366)
 LOOK_AGAIN: Final = 3600.0  # seconds
+GLANCE: Final = 5.0  # seconds between two looks at the clock, which may have been set
 ROWS: Final = 1000  # an insert
 
 
@@ -46,8 +49,15 @@ def kept_calendar(engine: AsyncEngine) -> AbstractAsyncContextManager[None]:
 
 async def _keep(engine: AsyncEngine) -> None:
     while True:
-        await asyncio.sleep(LOOK_AGAIN)
+        await _due(datetime.now(UTC).date())
         await try_to_cover(engine)
+
+
+async def _due(covered: date) -> None:
+    """Return after `LOOK_AGAIN`, or soon after the day is another one."""
+    until = monotonic() + LOOK_AGAIN
+    while monotonic() < until and datetime.now(UTC).date() == covered:  # noqa: ASYNC110 - clocks tell nobody
+        await asyncio.sleep(min(GLANCE, LOOK_AGAIN))
 
 
 async def try_to_cover(engine: AsyncEngine) -> None:

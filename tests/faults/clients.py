@@ -36,6 +36,7 @@ class Client:
         self.ledger = ledger
         self.pace_s = pace_s  # between one hit and the next
         self.stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self.answers = 0  # on this connection
 
     async def run(self, stop: asyncio.Event) -> None:
         try:
@@ -48,21 +49,21 @@ class Client:
         finally:
             self.disconnect()
 
-    async def deliver(self, hit: Document) -> None:
-        while await self.attempt(hit) not in {"ok", "refused"}:  # noqa: ASYNC110 - it waits for nobody
+    async def deliver(self, *hits: Document) -> None:
+        while await self.attempt(*hits) not in {"ok", "refused"}:  # noqa: ASYNC110 - it waits for nobody
             await asyncio.sleep(PAUSE_S)
 
-    async def attempt(self, hit: Document) -> str:
-        """Send it once → what became of it, a word of the ledger's table."""
-        hit_id = bytes.fromhex(str(hit["id"]))
-        self.ledger.sent[hit_id] = hit
-        outcome = await self._ask(json.dumps(hit, ensure_ascii=False).encode())
+    async def attempt(self, *hits: Document) -> str:
+        """Send it once, or several of them in one array → what became of them, a word of the ledger's table."""
+        ids = [bytes.fromhex(str(hit["id"])) for hit in hits]
+        self.ledger.sent.update(zip(ids, hits, strict=True))
+        outcome = await self._ask(json.dumps(hits if len(hits) > 1 else hits[0], ensure_ascii=False).encode())
         self.ledger.outcomes[outcome] += 1
         word, _, status = outcome.partition(" ")
         if word == "ok":
-            self.ledger.ok.add(hit_id)
+            self.ledger.ok.update(ids)
         elif word == "refused":
-            self.ledger.refused[hit_id] = int(status)
+            self.ledger.refused.update(dict.fromkeys(ids, int(status)))
         return word
 
     async def _ask(self, body: bytes) -> str:
@@ -79,15 +80,26 @@ class Client:
                     b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
                 )
                 outcome = await self._outcome(reader)
-        except (OSError, asyncio.IncompleteReadError, TimeoutError):
+        except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
+            self.ledger.raced += self._raced(reader, error)
             self.disconnect()
             return "unknown"
+        self.answers += 1
         self.ledger.seconds.append(time.monotonic() - started)
         return outcome
+
+    def _raced(self, reader: asyncio.StreamReader, error: Exception) -> bool:
+        """Whether it looks like HTTP's keep-alive race: a used connection ends before any byte of an answer.
+
+        RFC 9112, 9.3.1: a client that reuses a connection has to reckon with it. A first request may not end so.
+        """
+        said = error.partial if isinstance(error, asyncio.IncompleteReadError) else bytes(reader._buffer)  # type: ignore[attr-defined]
+        return self.answers > 0 and not said and not isinstance(error, TimeoutError)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             self.stream = await asyncio.open_connection("127.0.0.1", self.port)
+        self.answers = 0
         return self.stream
 
     async def _outcome(self, reader: asyncio.StreamReader) -> str:

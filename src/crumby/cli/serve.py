@@ -13,6 +13,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 from crumby.cli.people import opened_accounts
 from crumby.cli.protocol import Protocol
+from crumby.cli.workers import run_workers
 from crumby.database import refuses_us
 from crumby.errors import DatabaseUnavailable
 from crumby.ingest.metrics import shared_by
@@ -39,24 +40,28 @@ def run(
         _greeting(settings, address, script_host(settings, host, port), has_users=names is None or bool(names)),
         flush=True,
     )
+    options: dict[str, Any] = {
+        "app": "crumby.app:create_app",
+        "factory": True,
+        "host": host,
+        "port": port,
+        "uds": uds,
+        "workers": workers,
+        "root_path": root_path.rstrip("/"),
+        "reload": reload,
+        "http": Protocol,
+        "access_log": False,  # a line a hit would cost a third of the throughput, and keep addresses
+        "proxy_headers": False,  # PROXY_COUNT reads them, from the right
+        "server_header": False,
+        "timeout_graceful_shutdown": DRAIN,
+        "lifespan": "on",
+        "log_config": _logging(settings),
+    }
     with shared_by(workers):
-        uvicorn.run(
-            "crumby.app:create_app",
-            factory=True,
-            host=host,
-            port=port,
-            uds=uds,
-            workers=workers,
-            root_path=root_path.rstrip("/"),
-            reload=reload,
-            http=Protocol,
-            access_log=False,  # a line a hit would cost a third of the throughput, and keep addresses
-            proxy_headers=False,  # PROXY_COUNT reads them, from the right
-            server_header=False,
-            timeout_graceful_shutdown=DRAIN,
-            lifespan="on",
-            log_config=_logging(settings),
-        )
+        if workers > 1 and not reload:
+            run_workers(uvicorn.Config(**options))
+        else:
+            uvicorn.run(**options)
 
 
 def clear_stale_socket(path: Path) -> None:
