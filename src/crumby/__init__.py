@@ -28,8 +28,9 @@ and a question through the right one:
 
 Around them: `web/` is what people see, `accounts.py` who they are, `asking.py` how they ask, `cli/` the terminal,
 `ingest/health.py` what a monitor asks, `app.py` puts it all together. Below them: `tables.py` is the schema,
-`migrations/` the way to it, `database.py` the engines, `durability.py` what their commits are worth, `days.py` the
-calendar, `settings.py` the configuration, `background.py` what runs beside the requests, `errors.py` what can go wrong.
+`migrations/` the way to it, `database.py` the engines, `durability.py` what their commits are worth, `backup/` all of
+the database in one file and back, `days.py` the calendar, `settings.py` the configuration, `background.py` what runs
+beside the requests, `errors.py` what can go wrong.
 Nothing above is known below, and neither half knows the other.
 """
 

@@ -7,7 +7,7 @@ import typer
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from crumby import __version__
-from crumby.cli import config, doctor, geoip, people, serve
+from crumby.cli import backup, config, doctor, geoip, people, serve
 from crumby.errors import CrumbyError
 
 app = typer.Typer(
@@ -38,11 +38,13 @@ def _options(
 
 
 app.command("adduser", help="Add a user: grant access to the private queries.")(people.adduser)
+app.command("backup", help="Write all of the database into one file, while Crumby runs.")(backup.backup)
 app.command("deluser", help="Delete a user: revoke access to the private queries.")(people.deluser)
 app.command("doctor", help="Look for what is amiss, and say what to do about it.")(doctor.doctor)
 app.command("env", help="Show the configuration in force; secrets are hidden.")(config.env)
 app.command("geoip", help="Download a City database, check it, and put it in its place.")(geoip.geoip)
 app.command("init", help="Write a commented crumby.cfg into this folder.")(config.init)
+app.command("restore", help="Make the database hold what a backup does.")(backup.restore)
 app.command("run", help="Serve Crumby.")(serve.run)
 app.command("users", help="List the users.")(people.users)
 
