@@ -23,6 +23,8 @@ and a question through the right one:
     reporting/macros.py what its template can call
     reporting/period.py days, from, to, tz → Period, [start, end)
     reporting/run.py    read-only, with a time limit and a row limit → Result
+    reporting/pace.py   long reports yield to hits
+    reporting/wal.py    and let SQLite's log start anew
     reporting/results.py Result → JSON, records, NDJSON, CSV
     reporting/routes.py the endpoint; `catalogue.py` lists it, and describes it in the OpenAPI document
 

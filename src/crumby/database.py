@@ -28,12 +28,14 @@ DRIVERS: Final[Mapping[str, str]] = {
 MYSQL_REFUSALS: Final = frozenset({1044, 1045, 1049, 1698})  # access denied, unknown database
 GOODBYE: Final = 3.0  # seconds that closing the connections may take
 BUSY_TIMEOUT: Final = 30  # seconds that SQLite waits for another writer
+LOG_KEPT: Final = 32 << 20  # bytes of SQLite's write-ahead log that stay on the disk when it starts anew
 # What a connection that writes needs. None checkpoints of its own accord: `ingest/store.py` says who does, and why.
 # Its caches stay small: 2 MiB each, a reader of rollups profits from no more.
 PRAGMAS: Final = (
     "journal_mode = wal",
     "synchronous = full",
     "wal_autocheckpoint = 0",
+    f"journal_size_limit = {LOG_KEPT}",
     f"busy_timeout = {BUSY_TIMEOUT * 1000}",
 )
 

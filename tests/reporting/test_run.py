@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event, func, inspect, select
+from sqlalchemy import delete, event, func, inspect, select
 
-from crumby.tables import metadata, visits
+from crumby.reporting.pace import Pace
+from crumby.tables import events, metadata, visits
+from tests.faults.ledger import new_hit
 from tests.reporting.crumbs import VISITS
 from tests.reporting.site import Site, open_site
 
@@ -132,6 +134,60 @@ async def test_endless_reports_do_not_hold_up_the_others(site: Site) -> None:
         assert not any(each.done() for each in endless)
         assert {(await each).status_code for each in endless} == {503}
     assert in_use(site) == 0
+
+
+async def test_reports_that_wait_for_others_are_answered_in_the_same_time(site: Site) -> None:
+    """There are fewer connections than reports. Seen to fail where the waiting does not count into the limit."""
+    with site.query(CROSS_JOIN) as address:
+        start = time.monotonic()
+        endless = [asyncio.ensure_future(site.guest.get(address)) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        hit = new_hit()
+        assert (await site.guest.post("/hit", json=hit)).status_code == 204
+        assert not any(each.done() for each in endless)
+        answers = [await each for each in endless]
+        assert time.monotonic() - start < 1.2 * LIMIT_S + SLACK_S
+    assert {answer.status_code for answer in answers} == {503}
+    assert in_use(site) == 0
+    async with site.database.engine.begin() as connection:
+        for table in (visits, events):
+            await connection.execute(delete(table).where(table.c.cid == hit["cid"]))
+
+
+def test_a_report_alone_is_not_slowed() -> None:
+    pace = Pace(lambda: 1)
+    busy(0.05)
+    start = time.monotonic()
+    assert not pace()
+    assert time.monotonic() - start < 0.05
+
+
+def test_reports_rest_the_longer_the_more_of_them_run() -> None:
+    """Seen to fail on a pace that never rests."""
+    rests = []
+    for reports in (2, 5):
+        pace = Pace(iter([reports]).__next__)
+        busy(0.02)
+        start = time.monotonic()
+        assert not pace()
+        rests.append(time.monotonic() - start)
+    assert rests[0] >= 0.04
+    assert rests[1] >= 0.16
+
+
+def test_a_report_that_rests_is_stopped_at_once() -> None:
+    pace = Pace(lambda: 10)
+    pace.stop()
+    busy(0.1)
+    start = time.monotonic()
+    assert pace()
+    assert time.monotonic() - start < 0.2
+
+
+def busy(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
 
 
 async def test_an_endless_answer_is_cut_and_not_gathered(site: Site) -> None:

@@ -149,7 +149,8 @@ async def open_store(database: Database, settings: Settings, prepare: Prepare) -
         await prepare()
         store = SqliteStore(database.sqlite_path)
         try:
-            yield store
+            async with beside(store.keep_log_short(), "crumby-log"):
+                yield store
         finally:
             await store.close()
         return

@@ -1,6 +1,7 @@
 """Where rows become durable: one transaction for each batch, in which a known hit id changes nothing."""
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crumby.database import PRAGMAS
+from crumby.database import LOG_KEPT, PRAGMAS
 from crumby.errors import CrumbyError, DatabaseUnavailable
 from crumby.ingest.enrich import Event, Visit
 from crumby.tables import events, visits
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+LOOK_S: Final = 1.0  # between two looks at the log
 CHECKPOINT: Final = 256  # transactions between two: a log of 4 MiB in a quiet hour, of 20 under load
 SOON: Final = 8  # transactions, where a report still read the log: 16 MiB under load, where waiting made 46
 
@@ -126,6 +128,20 @@ class SqliteThread:
             self._guard.execute("rollback")
         return bool(moved >= logged)
 
+    async def keep_log_short(self) -> None:
+        """Have no end. A log that reports made long starts anew once they have ended, though no hit comes."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._reset_a_long_log)
+
+    def _reset_a_long_log(self) -> None:
+        """A log that is in the file as a whole starts anew with the next write, where no report reads it: so write."""
+        with contextlib.suppress(OSError, CrumbyError, sqlite3.Error):  # the next look is another chance
+            if self._path.with_name(f"{self._path.name}-wal").stat().st_size > LOG_KEPT:
+                self._connection = self._connection or self._connect()
+                self._checkpoint()
+                self._transact(_rewrite_the_version)
+
     def _connect(self) -> sqlite3.Connection:
         """Open the file, and sync what a process that was killed may have left in the log before it could.
 
@@ -160,6 +176,11 @@ class SqliteThread:
             connection.close()
 
 
+def _rewrite_the_version(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("pragma user_version").fetchone()
+    connection.execute(f"pragma user_version = {version}")
+
+
 class SqliteStore:
     """The embedded database."""
 
@@ -170,6 +191,9 @@ class SqliteStore:
 
     async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
         await self._thread.transact(lambda connection: self._insert(connection, visits, events))
+
+    async def keep_log_short(self) -> None:
+        await self._thread.keep_log_short()
 
     async def condition(self) -> Condition:
         try:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -14,8 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crumby.database import Database, first_line
 from crumby.errors import DatabaseUnavailable, QueryFileError, QueryTimeout
+from crumby.reporting.pace import STEPS, Pace
 from crumby.reporting.period import Period
 from crumby.reporting.query import Query
+from crumby.reporting.wal import wait_for_reset
 
 # What the databases say when they stop a statement: SQLite, MariaDB, MySQL, PostgreSQL.
 STOPPED = re.compile(r"interrupted|max_statement_time|maximum statement execution time|statement timeout")
@@ -36,6 +38,10 @@ class Limits:
     timeout_s: float
     rows: int
 
+    def after(self, waited_s: float) -> "Limits":
+        """What is left of the time."""
+        return Limits(max(0.0, self.timeout_s - waited_s), self.rows)
+
     @property
     def patience_s(self) -> float:
         """The databases keep the limit themselves; this is for one that has gone silent."""
@@ -48,9 +54,12 @@ async def run(database: Database, query: Query, period: Period, arguments: Mappi
     Raises QueryFileError for SQL that the database does not take, QueryTimeout, and DatabaseUnavailable.
     """
     statement = query.render(database.dialect, period, arguments)
-    async with _connected(database) as connection:
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    await _let_the_log_be_reset(database, query, limits)
+    async with _connected(database, limits.after(clock() - started)) as connection:
         try:
-            return await _answer(connection, statement, limits)
+            return await _answer(connection, statement, limits.after(clock() - started))
         except DBAPIError as error:
             message = first_line(error)
             if STOPPED.search(message):
@@ -67,10 +76,22 @@ async def run(database: Database, query: Query, period: Period, arguments: Mappi
             raise DatabaseUnavailable(f"the database went away: {error}") from error
 
 
-@contextlib.asynccontextmanager
-async def _connected(database: Database) -> AsyncIterator[AsyncConnection]:
+async def _let_the_log_be_reset(database: Database, query: Query, limits: Limits) -> None:
+    if not database.sqlite_path:
+        return
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT):
+        await wait_for_reset(database.sqlite_path, limits.timeout_s)
+    except TimeoutError:
+        raise QueryTimeout(
+            f"{query.shown} waited {limits.timeout_s:g} s for the database's log to be reset, and was not run"
+        ) from None
+
+
+@contextlib.asynccontextmanager
+async def _connected(database: Database, limits: Limits) -> AsyncIterator[AsyncConnection]:
+    """A connection, whose waiting counts into the report's time."""
+    try:
+        async with asyncio.timeout(min(CONNECT_TIMEOUT, limits.patience_s)):
             connection = await database.reports.connect()
     except TimeoutError as error:
         raise DatabaseUnavailable("the database does not answer, or too many reports wait for it") from error
@@ -79,12 +100,12 @@ async def _connected(database: Database) -> AsyncIterator[AsyncConnection]:
     try:
         yield connection
     finally:
-        await connection.close()
+        await asyncio.shield(connection.close())  # a client that leaves now must not leave it open
 
 
 async def _answer(connection: AsyncConnection, statement: TextClause, limits: Limits) -> Result:
     if connection.dialect.name == "sqlite":
-        return await _interruptible(connection, _fetch(connection, statement, limits.rows), limits.timeout_s)
+        return await _interruptible(connection, statement, limits)
     async with asyncio.timeout(limits.patience_s), _errors_wrapped(connection):
         return await _fetch(connection, statement, limits.rows)
 
@@ -118,15 +139,19 @@ async def _errors_wrapped(connection: AsyncConnection) -> AsyncIterator[None]:
         raise DBAPIError(None, None, error, connection_invalidated=gone) from error
 
 
-async def _interruptible(connection: AsyncConnection, work: Coroutine[Any, Any, Result], timeout_s: float) -> Result:
+async def _interruptible(connection: AsyncConnection, statement: TextClause, limits: Limits) -> Result:
     """SQLite runs in a thread that no cancellation reaches: it has to be told."""
     raw = await connection.get_raw_connection()
-    running = asyncio.ensure_future(work)
+    driver = cast("aiosqlite.Connection", raw.driver_connection)
+    pace = Pace(connection.sync_engine.pool.checkedout)  # type: ignore[attr-defined]  # as only a queue of them has it
+    await driver.set_progress_handler(pace, STEPS)
+    running = asyncio.ensure_future(_fetch(connection, statement, limits.rows))
     try:
-        await asyncio.wait({running}, timeout=timeout_s)
+        await asyncio.wait({running}, timeout=limits.timeout_s)
     finally:  # the limit, or a client that left
+        pace.stop()
         while not running.done():  # told again, since between two steps it does not hear
-            await cast("aiosqlite.Connection", raw.driver_connection).interrupt()
+            await driver.interrupt()
             await asyncio.wait({running}, timeout=0.05)
         await asyncio.gather(running, return_exceptions=True)  # its error is not one that nobody asked for
     return running.result()
