@@ -82,6 +82,7 @@ class Writer:
         batch: list[Waiting] = []
         taken = 0
         waiting = await self._queue.get()
+        await self._gather()
         while waiting:
             batch.append(waiting)
             taken += len(waiting.hits)
@@ -92,6 +93,19 @@ class Writer:
         if batch:
             self.stop()
         return batch
+
+    async def _gather(self) -> None:
+        """Let the loop go round for as long as each round brings more.
+
+        Those whom the last batch answered send their next hits all at once, and would be split into two herds, each of
+        them waiting for the other's commit: on MariaDB with 64 clients this made a quarter more hits a second. Nobody
+        waits for a clock: one of a millisecond or two costs the quiet hours more than it gains under load.
+        """
+        seen = 0
+        while seen < self.waiting < BATCH:
+            seen = self.waiting
+            await asyncio.sleep(0)  # what has arrived is read
+            await asyncio.sleep(0)  # and written into the queue
 
     async def _commit_and_tell(self, batch: Sequence[Waiting]) -> None:
         try:
