@@ -90,7 +90,7 @@ def mapped_mmdb_kib(smaps: str) -> int:
     for line in smaps.splitlines():
         first = line.split(maxsplit=1)[0]
         if not first.endswith(":"):  # a mapping's own line: addresses, rights, file
-            inside = line.endswith(".mmdb")
+            inside = line.removesuffix(" (deleted)").endswith(".mmdb")  # a copy has no name any more
         elif inside and first == "Rss:":
             total += int(line.split()[1])
     return total

@@ -116,7 +116,7 @@ def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
 
             store = await stack.enter_async_context(open_store(database, settings, prepare))
             await stack.enter_async_context(kept_calendar(database.engine))
-            geo = Geo(settings.geoip2_database_name)
+            geo = Geo(settings.geoip2_database_name, settings.spool.parent)
             await geo.locate([])  # opens the file, or says that there is none
             warm_up()
             metrics = Metrics()

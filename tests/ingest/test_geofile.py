@@ -306,6 +306,14 @@ def test_a_damaged_database_is_refused_and_raises_nothing_else(tmp_path: Path, w
     assert outcomes[True] > 50
 
 
+def test_a_key_that_is_a_number_is_refused_and_does_not_end_the_process(tmp_path: Path, whole: bytes) -> None:
+    """maxminddb's C reader (3.2.0 and before) takes the number for the address of the key's text."""
+    assert b"\x44city" in whole
+    (tmp_path / "City.mmdb").write_bytes(whole.replace(b"\x44city", b"\xc4city"))
+    with pytest.raises(GeoDatabaseError, match="no readable City database"):
+        geofile.verified(tmp_path / "City.mmdb")
+
+
 def is_refused(path: Path) -> bool:
     try:
         geofile.verified(path)

@@ -22,6 +22,7 @@ from typing import IO, Final, cast
 import httpx
 
 from crumby.errors import GeoDatabaseError
+from crumby.ingest.geo import opened
 
 DBIP: Final = "https://download.db-ip.com/free/dbip-city-lite-{month:%Y-%m}.mmdb.gz"
 MAXMIND: Final = "https://download.maxmind.com/geoip/databases/GeoLite2-City/download?suffix=tar.gz"
@@ -90,15 +91,22 @@ def verified(path: Path) -> str:
 
 
 def _asked(path: Path) -> tuple[str, datetime]:
-    """What kind of database it says it is, and when it was built; one of cities has to answer some questions, too."""
+    """What kind of database it says it is, and when it was built; one of cities has to answer some questions, too.
+
+    It is asked through geoip2, in Python alone, since maxminddb's C reader may die of a damaged file; then as the
+    server will ask it.
+    """
     import geoip2.database
     from geoip2.errors import AddressNotFoundError
+    from maxminddb import MODE_MMAP
 
-    with geoip2.database.Reader(path) as reader:
+    with geoip2.database.Reader(path, mode=MODE_MMAP) as reader:
         metadata = reader.metadata()
-        for address in ("1.1.1.1", "81.2.69.144", "216.160.83.56") if "City" in metadata.database_type else ():
-            with suppress(AddressNotFoundError):
-                reader.city(address)
+        if "City" in metadata.database_type:
+            for address in ("1.1.1.1", "81.2.69.144", "216.160.83.56"):
+                with suppress(AddressNotFoundError):
+                    reader.city(address)
+            opened(path)[0].close()
         return metadata.database_type, datetime.fromtimestamp(metadata.build_epoch, UTC)
 
 
