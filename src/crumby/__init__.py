@@ -22,10 +22,14 @@ and a question through the right one:
     reporting/binding.py each `:name` of it → a value, typed
     reporting/macros.py what its template can call
     reporting/period.py days, from, to, tz → Period, [start, end)
+    reporting/statement.py one statement that asks, and the tables it asks
     reporting/run.py    read-only, with a time limit and a row limit → Result
+    reporting/reach.py  how far it reaches on its connection
     reporting/pace.py   long reports yield to hits
     reporting/wal.py    and let SQLite's log start anew
     reporting/results.py Result → JSON, records, NDJSON, CSV
+    reporting/questions.py what was asked for, in the API or the terminal, understood
+    reporting/checking.py the files looked over at the start, before anybody asks
     reporting/routes.py the endpoint; `catalogue.py` lists it, and describes it in the OpenAPI document
 
 Around them: `web/` is what people see, `accounts.py` who they are, `asking.py` how they ask, `cli/` the terminal,

@@ -3,6 +3,7 @@
 Nothing happens at import.
 """
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from crumby import __version__, durability
 from crumby.accounts import Accounts, Sessions
+from crumby.background import beside
 from crumby.database import Database, open_database
 from crumby.days import kept_calendar, try_to_cover
 from crumby.errors import BadRequest, CrumbyError, MethodNotAllowed, NotFound
@@ -36,6 +38,7 @@ from crumby.ingest.writer import Writer, open_writer
 from crumby.migrations import migrate
 from crumby.reporting import catalogue
 from crumby.reporting import routes as reporting
+from crumby.reporting.checking import warn as check_queries
 from crumby.reporting.query import QueryFolders
 from crumby.settings import Settings, load_settings, shipped
 from crumby.web import login, pages
@@ -108,14 +111,18 @@ def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         async with contextlib.AsyncExitStack() as stack:
             database = await stack.enter_async_context(open_database(settings))
+            prepared = asyncio.Event()
 
             async def prepare() -> None:
                 await migrate(database.engine)
                 await durability.warn(database)
                 await try_to_cover(database.engine)
+                prepared.set()
 
             store = await stack.enter_async_context(open_store(database, settings, prepare))
             await stack.enter_async_context(kept_calendar(database.engine))
+            checking = check_queries(database, queries, settings.zone, prepared)
+            await stack.enter_async_context(beside(checking, "crumby-queries"))
             geo = Geo(settings.geoip2_database_name, settings.spool.parent)
             await geo.locate([])  # opens the file, or says that there is none
             warm_up()

@@ -6,12 +6,14 @@ the servers get read-only sessions with a time limit for reports, and UTC everyw
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+import re2
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -28,6 +30,7 @@ DRIVERS: Final[Mapping[str, str]] = {
 MYSQL_REFUSALS: Final = frozenset({1044, 1045, 1049, 1698})  # access denied, unknown database
 GOODBYE: Final = 3.0  # seconds that closing the connections may take
 BUSY_TIMEOUT: Final = 30  # seconds that SQLite waits for another writer
+LONGEST: Final = 4 << 20  # bytes of a text or a row of SQLite's, in a report
 LOG_KEPT: Final = 32 << 20  # bytes of SQLite's write-ahead log that stay on the disk when it starts anew
 # What a connection that writes needs. None checkpoints of its own accord: `ingest/store.py` says who does, and why.
 # Its caches stay small: 2 MiB each, a reader of rollups profits from no more.
@@ -104,7 +107,8 @@ def _open_sqlite(url: URL, settings: Settings) -> Database:
     engine = create_async_engine(url, echo=settings.sqlalchemy_echo)
     event.listen(engine.sync_engine, "connect", _run_each(f"pragma {pragma}" for pragma in PRAGMAS))
     read_only = url.set(database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
-    reports = create_async_engine(read_only, echo=settings.sqlalchemy_echo)
+    reports = create_async_engine(read_only, echo=settings.sqlalchemy_echo, connect_args={"factory": _Reader})
+    event.listen(reports.sync_engine, "connect", _replace_regexp)
     event.listen(
         reports.sync_engine,
         "connect",
@@ -113,18 +117,41 @@ def _open_sqlite(url: URL, settings: Settings) -> Database:
     return Database(engine, reports, path)
 
 
+class _Reader(sqlite3.Connection):
+    """Without a limit `printf('%*d', 900000000, 1)` takes 900 MB, and with them a small machine's server."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
+
+
+def _replace_regexp(connection: Any, _record: object) -> None:
+    """SQLAlchemy's is Python's `re`: `'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!' regexp '(a+)+$'` stops the process for minutes.
+
+    RE2 takes time by the text's length alone; it knows no back references and does not look around.
+    """
+    connection.create_function("regexp", 2, _regexp, deterministic=True)
+
+
+def _regexp(pattern: str, text: str | None) -> bool | None:
+    return None if text is None else bool(re2.search(pattern, text))
+
+
 def _open_server(url: URL, settings: Settings) -> Database:
     options: dict[str, Any] = {"echo": settings.sqlalchemy_echo, "pool_pre_ping": True}
     engine = create_async_engine(url, **options)
     if url.drivername == "mysql+asyncmy":
         reports = create_async_engine(url, **options)
         event.listen(reports.sync_engine, "connect", _limit_mysql(settings.query_timeout))
+        event.listen(reports.sync_engine, "begin", _begin_read_only)
     else:
         limits = {
             "default_transaction_read_only": "on",
             "statement_timeout": str(round(settings.query_timeout * 1000)),
+            "standard_conforming_strings": "on",  # as `statement.py` reads them
             "timezone": "UTC",
         }
+        options["execution_options"] = {"postgresql_readonly": True}  # each transaction, whatever the session says
         reports = create_async_engine(url, connect_args={"server_settings": limits}, **options)
     for each in (engine, reports):
         event.listen(each.sync_engine, "do_connect", _connect)
@@ -137,6 +164,11 @@ def _connect(dialect: Any, _record: object, args: Any, kwargs: Any) -> Any:
         return dialect.connect(*args, **kwargs)
     except RuntimeError as error:
         raise ConnectionResetError(str(error)) from error
+
+
+def _begin_read_only(connection: Any) -> None:
+    """No statement within the transaction makes it write, whatever became of the session."""
+    connection.exec_driver_sql("start transaction read only")
 
 
 def refuses_us(error: BaseException | None) -> bool:

@@ -13,6 +13,7 @@ VERBS = {
     "env": "Show the configuration in force; secrets are hidden.",
     "geoip": "Download a City database, check it, and put it in its place.",
     "init": "Write a commented crumby.cfg into this folder.",
+    "query": "Ask a query file; list, check or begin them.",
     "restore": "Make the database hold what a backup does.",
     "run": "Serve Crumby.",
     "users": "List the users.",

@@ -143,7 +143,7 @@ def test_no_name_leads_out_of_the_folder(folders: QueryFolders, name: str) -> No
 
 def test_other_folders_and_files_are_no_queries(folders: QueryFolders, own: Path) -> None:
     write(own, "visits2", "select 2", "secret")
-    write(own, "visits3", "select 2", "public/deeper")
+    write(own, "visits3", "select 2", "public").unlink()
     (own / "visits4.sql").write_text("select 2")
     (own / "public" / "readme.txt").write_text("select 2")
     assert names(folders) == ["public/visits"]
@@ -158,3 +158,74 @@ def test_the_order_is_the_headers_and_then_the_names(folders: QueryFolders, own:
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     assert QueryFolders(tmp_path / "nowhere").all() == []
+
+
+# Folders below
+
+
+def test_a_folder_below_is_a_group_and_no_part_of_the_name(folders: QueryFolders, own: Path) -> None:
+    """Seen to fail where only the folder itself is looked through."""
+    write(own, "orders", "select 2", "private/top_shops")
+    write(own, "old", "select 2", "private/top_shops/archive")
+    write(own, "own", "-- group: Mine\nselect 2", "private/top_shops")
+    write(own, "reports", "-- group: Reports\nselect 2", "private/top_shops")
+    assert names(folders) == ["private/old", "private/orders", "private/own", "private/reports", "public/visits"]
+    groups = {query.name: query.header.group for query in folders.all()}
+    expected = {"old": "Top shops", "orders": "Top shops", "own": "Mine", "reports": "Reports", "visits": "Reports"}
+    assert groups == expected
+    assert found(folders, "old", "private").shown == "queries/private/top_shops/archive/old.sql"
+    assert found(folders, "old", "private").private
+
+
+def test_a_broken_file_in_a_folder_below_shows_its_error_in_its_group(folders: QueryFolders, own: Path) -> None:
+    write(own, "orders", "-- order: first\nselect 1", "public/shop")
+    broken = found(folders, "orders")
+    assert (broken.header.group, (broken.error or "")[:31]) == ("Shop", "queries/public/shop/orders.sql:")
+
+
+def test_two_files_of_one_name_are_an_error_that_names_both(folders: QueryFolders, own: Path) -> None:
+    """Seen to fail where the later one wins."""
+    write(own, "orders", "select 1", "public/shop")
+    other = write(own, "orders", "select 2", "public/b")
+    write(own, "orders", "select 3", "private/shop")
+    both = "queries/public/b/orders.sql and queries/public/shop/orders.sql"
+    assert found(folders, "orders").error == f"{both} have one name, and so one address; rename all but one"
+    assert found(folders, "orders", "private").error is None
+    other.unlink()
+    assert (found(folders, "orders").error, found(folders, "orders").source) == (None, "select 1")
+
+
+def test_a_later_folder_replaces_a_same_name_from_any_folder_below(folders: QueryFolders, own: Path) -> None:
+    write(own, "visits", "select 2", "public/traffic")
+    assert names(folders) == ["public/visits"]
+    assert (found(folders).source, found(folders).header.group) == ("select 2", "Traffic")
+
+
+def test_a_later_folder_settles_what_an_earlier_one_has_twice(folders: QueryFolders, shipped: Path, own: Path) -> None:
+    write(shipped, "visits", "select 2", "public/traffic")
+    assert found(folders).error
+    write(own, "visits", "select 3", "public/mine")
+    assert (found(folders).error, found(folders).source) == (None, "select 3")
+
+
+def test_what_is_hidden_is_passed_over_without_a_word(
+    folders: QueryFolders, own: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As git's and editors' files are. Seen to fail where hidden folders are looked into."""
+    write(own, "a", "select 2", "public/.git")
+    write(own, ".orders", "select 2")
+    assert names(folders) == ["public/visits"]
+    assert not caplog.records
+
+
+def test_a_link_may_lead_out_of_the_folder_and_round_in_circles(
+    folders: QueryFolders, own: Path, tmp_path: Path
+) -> None:
+    """Seen to fail where it is followed up to where it was."""
+    write(tmp_path, "orders", "select 2", "elsewhere")
+    write(own, "pages", "select 2", "public/a")
+    (own / "public" / "shop").symlink_to(tmp_path / "elsewhere")
+    (own / "public" / "up").symlink_to(own / "public")
+    (own / "public" / "a" / "round").symlink_to(own / "public" / "up")
+    assert names(folders) == ["public/orders", "public/pages", "public/visits"]
+    assert (found(folders, "orders").header.group, found(folders, "pages").error) == ("Shop", None)

@@ -110,13 +110,17 @@ HOSTILE = [
 ]
 
 
+NO_REPORTS = ("start transaction", "explain", "(")  # what begins one in MySQL, and what the files are checked with
+
+
 @contextlib.contextmanager
 def recorded(site: Site) -> Iterator[list[str]]:
-    """The texts of the statements, as they are given to the driver."""
+    """The texts of the reports' statements, as they are given to the driver."""
     texts: list[str] = []
 
     def listener(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        texts.append(statement)
+        if not statement.startswith(NO_REPORTS) and "crumby_inner" not in statement:
+            texts.append(statement)
 
     engine = site.database.reports.sync_engine
     event.listen(engine, "before_cursor_execute", listener)

@@ -375,3 +375,58 @@ def test_two_periods_of_a_zone_have_one_text() -> None:
         for day in (date(2026, 1, 1), date(2026, 2, 2))
     }
     assert len(texts) == 1
+
+
+# The days, and pieces of them
+
+
+@pytest.mark.parametrize(
+    ("printed", "text"),
+    [
+        ("{{ t0[:7] }}", "2026-03"),
+        ("{{ t0[:4] }}{{ t1[5:7] }}", "202603"),
+        ("{{ t0[-2:] }}", "01"),
+        ("{{ t0[0] }}", "2"),
+        ("{{ t0.replace('-', '') }}", "20260301"),
+        ("{{ t0 | replace('-', '') }}", "20260301"),
+        ("{{ t0.replace('-', ' ') }}", "2026 03 01"),
+        ("{{ t1.split('-')[2] }}", "31"),
+        ("{{ t1[:7].split('-')[0] }}", "2026"),
+        ("{% set month = t0[:7] %}{{ month }}", "2026-03"),
+        ("{{ t0 | string }}", "2026-03-01"),
+    ],
+)
+def test_a_piece_of_a_day_is_printed_as_0_7_1_printed_it(printed: str, text: str) -> None:
+    """Seen to fail where a piece is a text like any other."""
+    assert text_of(render(f"select '{printed}'")) == f"select '{text}'"
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "{{ t0.replace('-', 'x') }}",
+        "{{ t0.replace('-', '--') }}",
+        "{{ t0.replace('', '-') }}",
+        "{{ t0.replace('-', \"' or 1 --\") }}",
+        "{{ t0.replace('03', which | string) }}",
+        "{{ t0 | replace('03', which | string) }}",
+        "{{ t0.replace('03', '%s' % which) }}",
+        "{{ t0 ~ which }}",
+        "{{ t0[:4] + (which | string) }}",
+        "{{ t0[:4] ~ '-' ~ which }}",
+        "{{ t0.join([which | string, which | string]) }}",
+        "{{ t0.format(which) }}{{ which }}",
+        "{{ t0.replace('-', '{}').format(which, which) }}",
+        "{{ '%s%s' % (t0[:4], which) }}",
+        "{{ t0.center(20, '-') }}",
+        "{{ t0.translate({45: which}) }}",
+        "{{ t0.partition('-') | join }}",
+        "{{ [t0[:4], which] | join('-') }}",
+        "{{ t0.split('-') | join(which) }}",
+        "{{ t0.__class__(which) }}",
+    ],
+)
+@pytest.mark.parametrize("declared", ["text = 7", "integer = 7"])
+def test_nothing_else_comes_in_with_a_day(declared: str, printed: str) -> None:
+    """Seen to fail where what replaces a sign is not looked at."""
+    assert fault(f"-- parameter which: {declared}\nselect {printed}")

@@ -7,7 +7,7 @@ import typer
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from crumby import __version__
-from crumby.cli import backup, config, doctor, geoip, people, serve
+from crumby.cli import backup, config, doctor, geoip, people, query, serve
 from crumby.errors import CrumbyError
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ app.command("doctor", help="Look for what is amiss, and say what to do about it.
 app.command("env", help="Show the configuration in force; secrets are hidden.")(config.env)
 app.command("geoip", help="Download a City database, check it, and put it in its place.")(geoip.geoip)
 app.command("init", help="Write a commented crumby.cfg into this folder.")(config.init)
+app.command("query", help="Ask a query file; list, check or begin them.")(query.query)
 app.command("restore", help="Make the database hold what a backup does.")(backup.restore)
 app.command("run", help="Serve Crumby.")(serve.run)
 app.command("users", help="List the users.")(people.users)

@@ -54,6 +54,7 @@ def run(
         "proxy_headers": False,  # PROXY_COUNT reads them, from the right
         "server_header": False,
         "timeout_graceful_shutdown": DRAIN,
+        "timeout_worker_healthcheck": 30,  # a worker that starts on a busy machine is not dead after five
         "lifespan": "on",
         "log_config": _logging(settings),
     }

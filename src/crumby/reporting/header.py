@@ -26,6 +26,7 @@ ChartKind = Literal["table", "timeseries", "bars", "stat"]
 
 COMMENT: Final = re.compile(r"\s*--(.*)")
 ENTRY: Final = re.compile(r"(\w+)(?:\s+(\w+))?\s*:\s+(.*)")
+GROUP: Final = "Reports"
 KEYS: Final = ("chart", "group", "order", "parameter", "column")
 TRUTHS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -67,7 +68,7 @@ class Chart:
 class Header:
     title: str = ""
     description: str = ""
-    group: str = "Reports"
+    group: str = GROUP
     order: int = 100
     chart: Chart = Chart()
     parameters: tuple[Parameter, ...] = ()
@@ -111,9 +112,9 @@ def _instant(text: str) -> datetime:
         raise ValueError(text) from None
 
 
-def parse_header(source: str) -> Header:
-    """The header of a file's text. Raises QueryFileError, which names the line."""
-    fields: dict[str, Any] = {"parameters": [], "columns": []}
+def parse_header(source: str, group: str = GROUP) -> Header:
+    """The header of a file's text; `group` is for one that names none. Raises QueryFileError, which names the line."""
+    fields: dict[str, Any] = {"parameters": [], "columns": [], "group": group}
     prose: list[str] = []
     for line in _logical_lines(source):
         entry = ENTRY.fullmatch(line)

@@ -4,23 +4,47 @@
     {{ day("datetime") }}                       the day of an instant, in the report's time zone
     {{ strip_scheme("doc_uri") }}               https://example.com/a → example.com/a
     {{ concat("cid", "' '", "lang") }}          text, one piece after the other
-    {{ t0 }}, {{ t1 }}                          the first and the last day, 2026-01-31, as 0.7.1's files print them
+    {{ t0 }}, {{ t1[:7] }}                      the first and the last day, 2026-01-31, as 0.7.1's files print them
 
 Whatever they have to say of the request is bound, never printed.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, time
-from typing import Any, Final
+from typing import Any, Final, SupportsIndex
 
 from crumby.errors import QueryFileError
 from crumby.reporting.period import Period
+
+DAY_SIGNS: Final = ("", "-", ":", " ")
 
 
 class Sql(str):
     """Text that may be printed into a statement: the macros' own, and dates that were parsed."""
 
     __slots__ = ()
+
+
+class Day(Sql):
+    """`2026-01-31`, and the pieces of it that a file of 0.7.1 prints: `t0[:7]`, `t0.replace("-", "")`, `t0.split("-")`.
+
+    A piece is made of the day's own digits. What is put between them is a sign that no other text can come in with.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self  # a filter must not make another text of it
+
+    def __getitem__(self, key: SupportsIndex | slice) -> "Day":
+        return Day(super().__getitem__(key))
+
+    def replace(self, old: str, new: str, count: SupportsIndex = -1) -> str:
+        text = super().replace(old, new, count)
+        return Day(text) if new in DAY_SIGNS and "--" not in text else text
+
+    def split(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[str]:
+        return [Day(piece) for piece in super().split(sep, maxsplit)]
 
 
 class Asked:
@@ -69,8 +93,8 @@ class Macros:
     def names(self) -> Mapping[str, Any]:
         return {
             "dialect": self._dialect,
-            "t0": Sql(self._period.t0.isoformat()),
-            "t1": Sql(self._period.t1.isoformat()),
+            "t0": Day(self._period.t0.isoformat()),
+            "t1": Day(self._period.t1.isoformat()),
             "period": self.period,
             "day": self.day,
             "strip_scheme": self.strip_scheme,

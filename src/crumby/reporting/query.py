@@ -5,9 +5,10 @@ parameter is refused, `:name` binds it.
 """
 
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
@@ -20,7 +21,7 @@ from sqlalchemy import TextClause
 from crumby.errors import CrumbyError, QueryFileError
 from crumby.reporting import macros, period
 from crumby.reporting.binding import bound
-from crumby.reporting.header import Header, Type, parse_header
+from crumby.reporting.header import GROUP, Header, Type, parse_header
 from crumby.reporting.period import Period
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Query:
     source: str
     header: Header
     error: str | None = None
+    folder: str = ""  # below the collection's: `shop`, `shop/old`
 
     @property
     def private(self) -> bool:
@@ -59,12 +61,12 @@ class Query:
 
     @property
     def title(self) -> str:
-        return self.header.title or self.name.replace("_", " ").replace("-", " ").capitalize()
+        return self.header.title or readable(self.name)
 
     @property
     def shown(self) -> str:
-        """The file as a message names it: `queries/public/visits.sql`."""
-        return f"queries/{self.collection}/{self.path.name}"
+        """The file as a message names it: `queries/public/visits.sql`, `queries/private/shop/orders.sql`."""
+        return "/".join(filter(None, ("queries", self.collection, self.folder, self.path.name)))
 
     @cached_property
     def _template(self) -> Template:
@@ -94,18 +96,23 @@ class Query:
         return {parameter.name: parameter.type for parameter in self.header.parameters}
 
 
-def load_query(collection: str, path: Path) -> Query:
+def readable(name: str) -> str:
+    """`top_pages` → `Top pages`."""
+    return name.replace("_", " ").replace("-", " ").capitalize()
+
+
+def load_query(collection: str, path: Path, folder: str = "") -> Query:
     """The query of a file; what is wrong with the file is in its `error`."""
-    source = ""
+    group = readable(folder.partition("/")[0]) or GROUP
+    query = Query(collection, path.stem, path, "", Header(group=group), folder=folder)
     try:
-        source = path.read_text("utf-8-sig")
-        query = Query(collection, path.stem, path, source, parse_header(source))
-        _check(query)
+        query = replace(query, source=path.read_text("utf-8-sig"))
+        understood = replace(query, header=parse_header(query.source, group))
+        _check(understood)
     except (CrumbyError, OSError, *FAULTS) as error:
         line = f", line {error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
-        shown = f"queries/{collection}/{path.name}{line}: {error}"
-        return Query(collection, path.stem, path, source, Header(), shown)
-    return query
+        return replace(query, error=f"{query.shown}{line}: {error}")
+    return understood
 
 
 def _check(query: Query) -> None:
@@ -138,8 +145,8 @@ _environment = ImmutableSandboxedEnvironment(
 class QueryFolders:
     """The queries of some folders, each of them `public/` and `private/`; in a later folder a same name replaces.
 
-    The folders are looked through at each question, so that a file which is dropped in is there at once. Only a
-    file that changed is read again.
+    Folders below those are groups of the page, and no part of a name. The folders are looked through at each question,
+    so that a file which is dropped in is there at once. Only a file that changed is read again.
     """
 
     def __init__(self, *folders: Path) -> None:
@@ -149,32 +156,64 @@ class QueryFolders:
 
     def all(self) -> list[Query]:
         """Every query, in the order of the page."""
-        found = {(collection, path.stem): (collection, path) for collection, path in self._files()}
-        queries = [self._current(collection, path) for collection, path in found.values()]
-        return sorted(queries, key=lambda query: (query.header.order, query.collection, query.name))
+        found: dict[tuple[str, str], Query] = {}
+        for folder in self._folders:
+            for collection in COLLECTIONS:
+                found |= self._of(folder / collection)
+        return sorted(found.values(), key=lambda query: (query.header.order, query.collection, query.name))
 
     def get(self, collection: str, name: str) -> Query | None:
         return next((query for query in self.all() if (query.collection, query.name) == (collection, name)), None)
 
-    def _files(self) -> Iterator[tuple[str, Path]]:
-        for folder in self._folders:
-            for collection in COLLECTIONS:
-                for path in sorted((folder / collection).glob("*.sql")):
-                    if FILE_NAME.fullmatch(path.stem):
-                        yield collection, path
-                    elif path not in self._passed_over:
-                        self._passed_over.add(path)
-                        log.warning("%s is no query: a name is made of letters, digits, - and _", path)
+    def _of(self, folder: Path) -> dict[tuple[str, str], Query]:
+        """The queries of one `public/` or `private/`. Two files of one name are one query, with an error."""
+        named: dict[str, list[Path]] = {}
+        for path in _files(folder):
+            if FILE_NAME.fullmatch(path.stem):
+                named.setdefault(path.stem, []).append(path)
+            elif path not in self._passed_over:
+                self._passed_over.add(path)
+                log.warning("%s is no query: a name is made of letters, digits, - and _", path)
+        return {(folder.name, name): _only([self._current(folder, path) for path in named[name]]) for name in named}
 
-    def _current(self, collection: str, path: Path) -> Query:
+    def _current(self, folder: Path, path: Path) -> Query:
+        """The query of a file in `public/` or `private/`, or below it."""
+        below = path.parent.relative_to(folder).as_posix().removeprefix(".")
         try:
             status = path.stat()
         except OSError:
-            return load_query(collection, path)
+            return load_query(folder.name, path, below)
         version = (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
         known = self._loaded.get(path)
         if known and known[0] == version:
             return known[1]
-        query = load_query(collection, path)
+        query = load_query(folder.name, path, below)
         self._loaded[path] = (version, query)
         return query
+
+
+def _only(queries: list[Query]) -> Query:
+    first, *others = queries
+    if not others:
+        return first
+    shown = " and ".join(query.shown for query in queries)
+    return replace(first, error=f"{shown} have one name, and so one address; rename all but one")
+
+
+def _files(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
+    """The .sql files in and below a folder, by name; what is hidden is passed over. A link may lead anywhere but up."""
+    try:
+        status = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.name.endswith(".sql"):
+            yield folder / entry.name
+        elif entry.is_dir():
+            yield from _files(folder / entry.name, above | {here})

@@ -31,14 +31,22 @@ _encode = msgspec.json.Encoder().encode
 
 def respond(result: Result, form: Format, query: Query) -> Response:
     """The whole answer. A cut one says `truncated` in JSON, and `X-Crumby-Truncated` in every format."""
-    declared = {column.name: column.type for column in query.header.columns}
-    types = [declared.get(name) for name in result.columns]
-    rows = [[plain(value, kind) for value, kind in zip(row, types, strict=True)] for row in result.rows]
     headers = {"X-Crumby-Truncated": "true"} if result.truncated else {}
     if form == "csv":
         headers["Content-Disposition"] = f'attachment; filename="{query.name}.csv"'
-    content = _json(result, rows) if form == "json" else ENCODERS[form](result.columns, rows)
-    return Response(content, media_type=MEDIA_TYPES[form], headers=headers)
+    return Response(encoded(result, form, query), media_type=MEDIA_TYPES[form], headers=headers)
+
+
+def encoded(result: Result, form: Format, query: Query) -> bytes:
+    rows = plain_rows(result, query)
+    return _json(result, rows) if form == "json" else ENCODERS[form](result.columns, rows)
+
+
+def plain_rows(result: Result, query: Query) -> Rows:
+    """Its values as JSON has them, by the types that the header declares."""
+    declared = {column.name: column.type for column in query.header.columns}
+    types = [declared.get(name) for name in result.columns]
+    return [[plain(value, kind) for value, kind in zip(row, types, strict=True)] for row in result.rows]
 
 
 def _json(result: Result, rows: Rows) -> bytes:

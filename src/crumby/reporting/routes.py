@@ -13,10 +13,9 @@ from crumby.asking import SignedIn, wants_page
 from crumby.database import Database
 from crumby.errors import InvalidParameter, NotFound, SignInRequired
 from crumby.reporting import catalogue
-from crumby.reporting.period import NAMES, parse_period
 from crumby.reporting.query import COLLECTIONS, Query, QueryFolders
+from crumby.reporting.questions import understand
 from crumby.reporting.results import Format, respond
-from crumby.reporting.run import Limits, run
 from crumby.settings import Settings
 
 READ: Final = ["GET", "HEAD"]
@@ -74,11 +73,8 @@ async def answer(
         raise NotFound(f"there is no query {collection}/{name[:64]}; /api lists those there are")
     asked = dict(request.query_params)
     form = _format(asked)
-    _refuse_unknown(asked, query)
-    period = parse_period(asked, settings.zone, datetime.now(UTC).replace(tzinfo=None))
-    limits = Limits(settings.query_timeout, settings.query_row_limit)
-    arguments = query.arguments(asked)
-    running = asyncio.ensure_future(run(database, query, period, arguments, limits))
+    question = understand(query, asked, settings, datetime.now(UTC).replace(tzinfo=None), more=("format", "_"))
+    running = asyncio.ensure_future(question.answer(database, settings))
     if not await _outlasted(request, running):
         return Response(status_code=CLIENT_LEFT)
     return respond(running.result(), form, query)
@@ -124,13 +120,3 @@ def _format(asked: dict[str, str]) -> Format:
         raise InvalidParameter(f"format: {form[:60]!r} is not one of {', '.join(get_args(Format))}")
     chosen: Format = form
     return chosen
-
-
-def _refuse_unknown(asked: dict[str, str], query: Query) -> None:
-    """A mistyped parameter would give the answer to another question. `_` is what old clients bust caches with."""
-    known = {*NAMES, "format", "_", *(parameter.name for parameter in query.header.parameters)}
-    for name in asked:
-        if name not in known:
-            raise InvalidParameter(
-                f"{name[:60]!r} is no parameter of {query.shown}; it takes {', '.join(sorted(known - {'_'}))}"
-            )

@@ -17,6 +17,7 @@ from crumby.errors import DatabaseUnavailable, QueryFileError, QueryTimeout
 from crumby.reporting.pace import STEPS, Pace
 from crumby.reporting.period import Period
 from crumby.reporting.query import Query
+from crumby.reporting.reach import confined, tidy
 from crumby.reporting.wal import wait_for_reset
 
 # What the databases say when they stop a statement: SQLite, MariaDB, MySQL, PostgreSQL.
@@ -57,9 +58,11 @@ async def run(database: Database, query: Query, period: Period, arguments: Mappi
     clock = asyncio.get_running_loop().time
     started = clock()
     await _let_the_log_be_reset(database, query, limits)
-    async with _connected(database, limits.after(clock() - started)) as connection:
+    async with _connected(database, limits.after(clock() - started), statement) as connection:
         try:
             return await _answer(connection, statement, limits.after(clock() - started))
+        except QueryFileError as error:
+            raise QueryFileError(f"{query.shown}: {error}") from None
         except DBAPIError as error:
             message = first_line(error)
             if STOPPED.search(message):
@@ -88,8 +91,8 @@ async def _let_the_log_be_reset(database: Database, query: Query, limits: Limits
 
 
 @contextlib.asynccontextmanager
-async def _connected(database: Database, limits: Limits) -> AsyncIterator[AsyncConnection]:
-    """A connection, whose waiting counts into the report's time."""
+async def _connected(database: Database, limits: Limits, statement: TextClause) -> AsyncIterator[AsyncConnection]:
+    """A connection, whose waiting counts into the report's time. The next report finds nothing of this one in it."""
     try:
         async with asyncio.timeout(min(CONNECT_TIMEOUT, limits.patience_s)):
             connection = await database.reports.connect()
@@ -100,7 +103,14 @@ async def _connected(database: Database, limits: Limits) -> AsyncIterator[AsyncC
     try:
         yield connection
     finally:
-        await asyncio.shield(connection.close())  # a client that leaves now must not leave it open
+        await asyncio.shield(_give_back(connection, statement))  # a client that leaves now must not leave it open
+
+
+async def _give_back(connection: AsyncConnection, statement: TextClause) -> None:
+    try:
+        await tidy(connection, statement.text)
+    finally:
+        await connection.close()
 
 
 async def _answer(connection: AsyncConnection, statement: TextClause, limits: Limits) -> Result:
@@ -145,13 +155,16 @@ async def _interruptible(connection: AsyncConnection, statement: TextClause, lim
     driver = cast("aiosqlite.Connection", raw.driver_connection)
     pace = Pace(connection.sync_engine.pool.checkedout)  # type: ignore[attr-defined]  # as only a queue of them has it
     await driver.set_progress_handler(pace, STEPS)
-    running = asyncio.ensure_future(_fetch(connection, statement, limits.rows))
-    try:
-        await asyncio.wait({running}, timeout=limits.timeout_s)
-    finally:  # the limit, or a client that left
-        pace.stop()
-        while not running.done():  # told again, since between two steps it does not hear
-            await driver.interrupt()
-            await asyncio.wait({running}, timeout=0.05)
-        await asyncio.gather(running, return_exceptions=True)  # its error is not one that nobody asked for
+    async with confined(driver) as reach:
+        running = asyncio.ensure_future(_fetch(connection, statement, limits.rows))
+        try:
+            await asyncio.wait({running}, timeout=limits.timeout_s)
+        finally:  # the limit, or a client that left
+            pace.stop()
+            while not running.done():  # told again, since between two steps it does not hear
+                await driver.interrupt()
+                await asyncio.wait({running}, timeout=0.05)
+            await asyncio.gather(running, return_exceptions=True)  # its error is not one that nobody asked for
+    if running.exception() and reach.refused:
+        raise QueryFileError(reach.refused)
     return running.result()

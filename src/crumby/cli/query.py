@@ -1,0 +1,157 @@
+"""`crumby query`: ask a query file in the terminal. Who has the terminal has the database, so nobody signs in."""
+
+import asyncio
+import difflib
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+
+import typer
+from rich.table import Table
+
+from crumby.cli.people import Json, show
+from crumby.cli.queryfiles import check_files, expect_file, list_files, new_file
+from crumby.database import open_database
+from crumby.errors import InvalidParameter, NotFound
+from crumby.reporting.query import Query, QueryFolders
+from crumby.reporting.questions import Question, understand
+from crumby.reporting.results import encoded, plain_rows
+from crumby.reporting.run import Result
+from crumby.settings import Settings, load_settings, shipped
+
+# What would move the cursor, colour the screen or turn the line around: titles are whatever a visitor sent.
+BLANKS: Final = re.compile(r"[\t\n\r]+")
+UNSEEMLY: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+Form = Literal["table", "csv", "json", "records", "ndjson"]
+
+
+def query(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Such as `visits` or `private/locations`.", show_default=False),
+    ] = None,
+    days: Annotated[str | None, typer.Option(metavar="N", help="Days before today, or before --to.")] = None,
+    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day, YYYY-MM-DD.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day, YYYY-MM-DD.")] = None,
+    tz: Annotated[str | None, typer.Option(metavar="ZONE", help="Time zone, such as Europe/Berlin.")] = None,
+    parameters: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="One of the file's own.")
+    ] = None,
+    form: Annotated[
+        Form | None,
+        typer.Option("--format", help="How the answer comes.", show_default="table on a terminal, else json"),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the queries there are.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Look all of them, or those named, over for faults.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Begin a query file of that name, in QUERIES' private/.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="With --new: in its public/.")] = False,
+    json_: Json = False,
+) -> None:
+    if list_ + check + new > 1:
+        raise typer.BadParameter("--list, --check and --new are three things")
+    settings = load_settings()
+    folders = QueryFolders(*filter(None, (shipped("queries"), settings.queries)))
+    chosen = names or []
+    if check:
+        queries = [find(folders.all(), name) for name in chosen] or folders.all()
+        check_files(settings, queries, json_=json_)
+    elif new:
+        new_file(settings, folders.all(), _one(chosen), "public" if public else "private")
+    elif list_ or not chosen:
+        list_files(folders.all(), json_=json_)
+    else:
+        shared = {"days": days, "from": first, "to": last, "tz": tz}
+        asked = _asked({name: value for name, value in shared.items() if value is not None}, parameters or [])
+        default: Form = "table" if sys.stdout.isatty() and not json_ else "json"
+        answer(settings, find(folders.all(), _one(chosen)), asked, form or default)
+
+
+def answer(settings: Settings, query: Query, asked: dict[str, str], form: Form) -> None:
+    question = understand(query, asked, settings, datetime.now(UTC).replace(tzinfo=None))
+    result = asyncio.run(_answer(settings, question))
+    if form == "table":
+        print(_seemly(_title(question)))
+        show(_table(question, result))
+        if not result.rows:
+            print("no rows")
+    else:
+        content = encoded(result, form, query)
+        typer.echo(content, nl=not content.endswith(b"\n") and bool(content))
+    if result.truncated:
+        print(
+            f"crumby: there are more than these {len(result.rows):,} rows; QUERY_ROW_LIMIT lets no more through",
+            file=sys.stderr,
+        )
+
+
+def find(queries: Sequence[Query], name: str) -> Query:
+    """The query of that name, `visits` or `public/visits`. Raises NotFound."""
+    found = {f"{query.collection}/{query.name}": query for query in queries if name in _names(query)}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise NotFound(f"there are two queries {name}: say {' or '.join(sorted(found))}")
+    every = {known: query for query in queries for known in _names(query)}
+    near = difflib.get_close_matches(name, every, n=1)
+    hint = f"did you mean {near[0]}?" if near else "`crumby query --list` lists those there are"
+    raise NotFound(f"there is no query {name}; {hint}")
+
+
+def _names(query: Query) -> tuple[str, str]:
+    return query.name, f"{query.collection}/{query.name}"
+
+
+def _one(names: Sequence[str]) -> str:
+    if len(names) != 1:
+        raise typer.BadParameter("give one NAME")
+    return names[0]
+
+
+def _asked(shared: dict[str, str], parameters: Sequence[str]) -> dict[str, str]:
+    """As a request has them."""
+    asked = dict(shared)
+    for parameter in parameters:
+        name, equals, value = parameter.partition("=")
+        if not equals:
+            raise InvalidParameter(f"-p {parameter}: write -p name=value")
+        if name in asked:
+            raise InvalidParameter(f"{name} is given twice")
+        asked[name] = value
+    return asked
+
+
+async def _answer(settings: Settings, question: Question) -> Result:
+    async with open_database(settings) as database:
+        expect_file(database)
+        return await question.answer(database, settings)
+
+
+def _title(question: Question) -> str:
+    """A line of its own: above a narrow table rich would fold it."""
+    period = question.period
+    return f"{question.query.title}, {period.t0} to {period.t1} ({period.zone.key})"
+
+
+def _table(question: Question, result: Result) -> Table:
+    """Numbers to the right, whatever their column was declared."""
+    rows = plain_rows(result, question.query)
+    table = Table()
+    for number, name in enumerate(result.columns):
+        values = [row[number] for row in rows if row[number] is not None]
+        numeric = bool(values) and all(isinstance(value, int | float) and value is not True for value in values)
+        table.add_column(_seemly(name), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*map(_seemly, row))
+    return table
+
+
+def _seemly(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+    return UNSEEMLY.sub("\N{REPLACEMENT CHARACTER}", BLANKS.sub(" ", str(value)))
