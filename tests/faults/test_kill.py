@@ -41,12 +41,13 @@ async def test_an_acknowledged_hit_outlives_kill_9_exactly_once(database_url: st
                 started = time.monotonic()
                 await asyncio.to_thread(server.start)
                 await ledger.next_ok()
-                gaps.append(time.monotonic() - started)
+                gaps.append((time.monotonic() - started, slowness(alone_s)))
         server.stop()
         await judge(database_url, ledger)
     print(f"{kills} kills, {len(ledger.ok)} hits acknowledged, {dict(ledger.outcomes)}")
-    print(f"2xx again after {sorted(gaps)[len(gaps) // 2]:.1f} s, at most {max(gaps):.1f} s; alone {alone_s:.1f} s")
-    assert max(gaps) <= BACK_WITHIN_S * slowness(alone_s), (gaps, alone_s)
+    middle, longest = sorted(gaps)[len(gaps) // 2][0], max(gaps)[0]
+    print(f"2xx again after {middle:.1f} s, at most {longest:.1f} s; a start alone took {alone_s:.1f} s")
+    assert all(gap_s <= BACK_WITHIN_S * slow for gap_s, slow in gaps), gaps
     assert ledger.outcomes["unknown"] > 0, "the kills met no request"
 
 

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 REPORTED: Final = (visits, events, calendar)
 LIMITS: Final = Limits(timeout_s=10.0, rows=10_000)  # of a look at one file; a plan has a row a step
+GOODBYE_S: Final = 2.0  # that a stop waits for it
 EXPLAIN: Final = "explain {}"
 # The inner limit is for SQLite, which would flatten `(…) limit 0` and make the joined subqueries' tables first.
 COLUMNS: Final = "select * from (select * from (\n{}\n) as crumby_inner limit 1) as crumby_outer limit 0"
@@ -80,16 +81,32 @@ class Fault:
 
 
 async def warn(database: Database, folders: QueryFolders, zone: ZoneInfo, prepared: asyncio.Event) -> None:
-    """Tell the log, once the database has its tables. One that goes away meanwhile is no fault of the files."""
+    """Tell the log, once the database has its tables. One that goes away meanwhile is no fault of the files.
+
+    A stop lets the look at one file end: a connection that is cut while it is made would stay open.
+    """
     await prepared.wait()
+    stopping = asyncio.Event()
+    looking = asyncio.ensure_future(_tell(database, folders, zone, stopping))
     try:
-        async for fault in faults(database, folders.all(), zone):
+        await asyncio.shield(looking)
+    finally:
+        stopping.set()
+        await asyncio.wait({looking}, timeout=GOODBYE_S)
+        looking.cancel()
+
+
+async def _tell(database: Database, folders: QueryFolders, zone: ZoneInfo, stopping: asyncio.Event) -> None:
+    try:
+        async for fault in faults(database, folders.all(), zone, stopping):
             log.warning("%s", fault)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not spoil the stop, which awaits this
         log.debug("the query files could not be checked: %s", error)
 
 
-async def faults(database: Database, queries: Iterable[Query], zone: ZoneInfo) -> AsyncIterator[Fault]:
+async def faults(
+    database: Database, queries: Iterable[Query], zone: ZoneInfo, stopping: asyncio.Event | None = None
+) -> AsyncIterator[Fault]:
     """Every fault that can be found. Raises DatabaseUnavailable, after those that take no database."""
     period = parse_period({}, zone, datetime.now(UTC).replace(tzinfo=None))
     sound: list[Query] = []
@@ -103,6 +120,8 @@ async def faults(database: Database, queries: Iterable[Query], zone: ZoneInfo) -
     if sound:
         await _meet(database)
     for query in sound:
+        if stopping and stopping.is_set():
+            return
         for said in await _said(database, query, period):
             yield _fault(query, said)
 
