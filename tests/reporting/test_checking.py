@@ -18,7 +18,7 @@ from crumby.reporting.query import QueryFolders
 from crumby.settings import shipped
 from tests import servers
 from tests.conftest import MakeSettings
-from tests.reporting.site import Site
+from tests.reporting.site import Site, until_checked
 
 UTC = ZoneInfo("UTC")
 DECLARED = """\
@@ -146,12 +146,6 @@ async def test_a_database_that_is_away_does_not_hide_what_takes_none(tmp_path: P
 
 
 # The start
-
-
-async def until_checked() -> None:
-    """Return once the task that looks at the files has ended."""
-    (task,) = (task for task in asyncio.all_tasks() if task.get_name() == "crumby-queries")
-    await asyncio.wait_for(asyncio.shield(task), 30)
 
 
 async def test_a_start_logs_each_fault_once_and_goes_on(
