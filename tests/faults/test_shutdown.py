@@ -47,6 +47,9 @@ async def test_a_server_that_leaves_takes_no_connection_that_it_would_not_serve(
     """
     with Crumby(arguments=["--workers", str(workers)]) as server:
         client = Client(server.port, Ledger())
+        # A worker that still starts would wait for the lock, with the door in its hand.
+        started = "Application startup complete"
+        await asyncio.to_thread(wait_until, lambda: server.log.count(started) == workers, "all workers serve")
         with locked(server.home / "crumby.db"):
             flight = asyncio.create_task(client.attempt(new_hit()))
             await asyncio.sleep(0.5)
