@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import quote
 
 import typer
 from rich.table import Table
@@ -21,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crumby import __version__
+from crumby.backup.contents import read_only
 from crumby.cli.people import Json, show
 from crumby.database import Database, first_line, open_database
 from crumby.durability import shortfalls
@@ -138,7 +138,7 @@ def _spool(path: Path) -> Iterator[Finding]:
         yield Finding("ok", "spool", f"{path} is not there yet, so nothing waits in it")
         return
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as spool:
+        with closing(read_only(path)) as spool:
             waiting, set_aside = (spool.execute(f"select count(*) from {table}").fetchone()[0] for table in SPOOLED)  # noqa: S608 - ours
     except sqlite3.Error as error:
         yield Finding("fault", "spool", f"{path}: {error}; move the file away, and keep it: it may hold hits")

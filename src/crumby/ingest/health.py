@@ -28,7 +28,7 @@ from crumby.ingest.store import Condition, WatchedStore
 from crumby.ingest.writer import Writer
 
 LASTS: Final = 1.0  # seconds that an answer of the database is good for, however often one asks
-PATIENCE: Final = 2.0  # seconds until a database that does not answer is away
+PATIENCE: Final = 5.0  # seconds; a store says within two that its server is away, and whether the spool takes hits
 
 router = APIRouter(include_in_schema=False)
 
