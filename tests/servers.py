@@ -271,6 +271,7 @@ class MariaDB(DatabaseServer):
             self.daemon,
             "--no-defaults",
             *self.owner,
+            f"--tmpdir={self.folder}",  # in a common one, a second server that starts removes what the first has there
             f"--datadir={self.folder / 'data'}",
             f"--socket={self.folder / 'socket'}",
             f"--pid-file={self.folder / 'pid'}",

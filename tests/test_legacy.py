@@ -109,8 +109,8 @@ def rows_after(path: Path, table: str, last: int) -> list[dict[str, Any]]:
     with closing(sqlite3.connect(path)) as database:
         database.row_factory = sqlite3.Row
         rows = database.execute(f"select * from {table} where id > ? order by id", [last]).fetchall()
-    ours = {"id", "datetime", "hit_id"}
-    return [{key: row[key] for key in row.keys() if key not in ours and row[key] is not None} for row in rows]  # noqa: SIM118
+    theirs = [name for name in crumby071.COLUMNS[table] if name not in {"id", "datetime"}]
+    return [{key: row[key] for key in theirs if row[key] is not None} for row in rows]
 
 
 def expected_row(entry: dict[str, Any]) -> dict[str, Any] | None:

@@ -32,6 +32,7 @@ from crumby.ingest.health import Health
 from crumby.ingest.metrics import Metrics
 from crumby.ingest.operations import OPERATIONS
 from crumby.ingest.outage import open_store
+from crumby.ingest.refusals import Refusals, open_refusals
 from crumby.ingest.routes import Answers
 from crumby.ingest.script import Script
 from crumby.ingest.writer import Writer, open_writer
@@ -67,6 +68,7 @@ class State(TypedDict):
     sessions: Sessions
     queries: QueryFolders
     writer: Writer
+    refusals: Refusals
     health: Health
     answers: Answers
     script: Script
@@ -127,6 +129,7 @@ def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
             await geo.locate([])  # opens the file, or says that there is none
             warm_up()
             metrics = Metrics()
+            refusals = await stack.enter_async_context(open_refusals(database.engine))
             writer = await stack.enter_async_context(open_writer(geo, store, metrics))
             accounts = Accounts(database.engine)
             yield State(
@@ -136,6 +139,7 @@ def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
                 sessions=Sessions(settings.secret_key or "", accounts),
                 queries=queries,
                 writer=writer,
+                refusals=refusals,
                 health=Health(writer, store, geo, metrics),
                 answers=Answers(settings.crossdomain_origin),
                 script=Script(settings.domain),

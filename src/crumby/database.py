@@ -141,6 +141,7 @@ def _open_server(url: URL, settings: Settings) -> Database:
     options: dict[str, Any] = {"echo": settings.sqlalchemy_echo, "pool_pre_ping": True}
     engine = create_async_engine(url, **options)
     if url.drivername == "mysql+asyncmy":
+        event.listen(engine.sync_engine, "connect", _lock_no_gaps)
         reports = create_async_engine(url, **options)
         event.listen(reports.sync_engine, "connect", _limit_mysql(settings.query_timeout))
         event.listen(reports.sync_engine, "begin", _begin_read_only)
@@ -183,6 +184,18 @@ def first_line(error: Exception) -> str:
     """What the driver says, without SQLAlchemy's statement and link."""
     lines = str(getattr(error, "orig", None) or error).splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def _lock_no_gaps(connection: Any, _record: object) -> None:
+    """By itself InnoDB locks what is not there along with what is, and two workers with new visitors deadlock.
+
+    A server that logs statements (`binlog_format`) takes no writes then; there a deadlock has to be tried again.
+    """
+    cursor = connection.cursor()
+    cursor.execute("select @@log_bin and @@binlog_format = 'STATEMENT'")
+    if not cursor.fetchone()[0]:
+        cursor.execute("set session transaction isolation level read committed")
+    cursor.close()
 
 
 def _run_each(statements: Any) -> Any:

@@ -1,6 +1,6 @@
-"""The schema, one page: what a visit, an event, a user and a day are made of.
+"""The schema, one page: what a visit, an event, a visitor, a user and a day are made of.
 
-The names, lengths and meanings are those of Crumby 0.7.1; `hit_id` and the indexes came later. Text sorts and
+The names, lengths and meanings are those of Crumby 0.7.1, down to `hit_id`; what follows it came later. Text sorts and
 compares by code point on every database (SQLite's habit), so that a report gives one answer on all of them.
 """
 
@@ -75,6 +75,22 @@ visits = Table(
     Column("lang", text(10)),  # as the page's script saw it
     Column("_lang", text(10)),  # as the request's header had it
     Column("hit_id", hit_id()),  # null in rows older than it
+    Column("site", text(255)),  # host of doc_uri: "example.com"
+    Column("page", text(512)),  # path of doc_uri: "/blog/a"
+    Column("session", BigInteger),  # names a visitor's page views that are less than half an hour apart
+    Column("seq", Integer),  # place in its session, from 1
+    Column("gap", Integer),  # seconds since the session's previous page view, 0 at the first
+    Column("entry", text(512)),  # page where its session began; so are the next seven of its session
+    Column("source", text(100)),  # "Google", "news.example"; null for none
+    Column("channel", text(20)),  # "Organic Search"
+    Column("utm_source", text(150)),
+    Column("utm_medium", text(150)),
+    Column("utm_campaign", text(150)),
+    Column("utm_term", text(150)),
+    Column("utm_content", text(150)),
+    Column("device", text(10)),  # "desktop", "mobile", "tablet"
+    Column("engaged", Integer),  # seconds in which the page was seen and in focus; null where nobody told
+    Column("scroll", Integer),  # percent of the page that was scrolled into view; null where nobody told
     Index("visits_hit_id", "hit_id", unique=True),
     Index("visits_datetime", "datetime"),
     **MYSQL,
@@ -92,8 +108,41 @@ events = Table(
     Column("name", text()),
     Column("value", text()),
     Column("hit_id", hit_id()),
+    Column("site", text(255)),
+    Column("page", text(512)),
+    Column("session", BigInteger),
     Index("events_hit_id", "hit_id", unique=True),
     Index("events_datetime", "datetime"),
+    **MYSQL,
+)
+
+visitors = Table(
+    "visitors",
+    metadata,
+    Column("cid", text(32), primary_key=True),
+    Column("first", instant()),  # page view ever
+    Column("begun", instant()),  # of the last session; so is what follows
+    Column("last", instant()),  # page view or event
+    Column("viewed", instant()),  # last page view
+    Column("session", BigInteger),
+    Column("seq", Integer),
+    Column("entry", text(512)),
+    Column("source", text(100)),
+    Column("channel", text(20)),
+    Column("utm_source", text(150)),
+    Column("utm_medium", text(150)),
+    Column("utm_campaign", text(150)),
+    Column("utm_term", text(150)),
+    Column("utm_content", text(150)),
+    **MYSQL,
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("datetime", DateTime, primary_key=True),  # UTC, the beginning of a quarter of an hour
+    Column("reason", text(40), primary_key=True),
+    Column("hits", Integer, nullable=False),
     **MYSQL,
 )
 

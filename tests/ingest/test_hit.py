@@ -209,3 +209,55 @@ def test_clean_text_is_taken_by_every_database(text: str) -> None:
     assert "\0" not in cleaned
     assert cleaned == cleaned.strip() == clean(cleaned)
     cleaned.encode()
+
+
+ENGAGEMENT: dict[str, Any] = {"v": 2, "t": "engagement", "id": ID, "cid": "42", "es": 7, "sp": 80}
+
+
+def test_an_engagement_tells_of_the_visit_whose_id_it_has() -> None:
+    for hit in (
+        parse_documents(json.dumps(ENGAGEMENT).encode(), NOW)[0],
+        parse_query("1", "&".join(f"{key}={value}" for key, value in ENGAGEMENT.items()).encode(), NOW),
+    ):
+        assert (hit.kind, hit.id.hex(), hit.cid) == ("engagement", ID, "42")
+        assert (hit.engaged, hit.scroll, hit.uri) == (7, 80, None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"es": None}, "es is not 0 to 86400 seconds"),
+        ({"es": -1}, "es is not 0 to 86400 seconds"),
+        ({"es": 86_401}, "es is not 0 to 86400 seconds"),
+        ({"es": "7"}, r"\$.es"),
+        ({"es": 7.5}, r"\$.es"),
+        ({"sp": None}, "sp is not 0 to 100 percent"),
+        ({"sp": 101}, "sp is not 0 to 100 percent"),
+        ({"sp": -1}, "sp is not 0 to 100 percent"),
+        ({"id": ""}, "32 lower-case"),
+        ({"cid": ""}, "cid is not"),
+    ],
+)
+def test_an_engagement_that_does_not_fit_is_refused_with_the_reason(keys: dict[str, object], reason: str) -> None:
+    """Seen to fail without each of the bounds."""
+    with pytest.raises(InvalidHit, match=reason):
+        parse_documents(json.dumps(ENGAGEMENT | keys).encode(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"v=1&t=engagement&cid=42&id=%b&es=7&sp=80", "t is 'visit' or 'event', not 'engagement'"),
+        (b"v=2&t=engagement&cid=42&es=7&sp=80", "32 lower-case"),  # it names its visit, or none
+        (b"v=2&t=engagement&cid=42&id=%b&es=-7&sp=80", "es is not"),
+        (b"v=2&t=engagement&cid=42&id=%b&es=7&sp=", "sp is not"),
+        (b"v=2&t=engagement&cid=42&id=%b&es=%D9%A7&sp=80", "es is not"),
+    ],
+)
+def test_an_engagement_by_pixel_that_does_not_fit_is_refused_with_the_reason(text: bytes, reason: str) -> None:
+    with pytest.raises(InvalidHit, match=reason):
+        parse_query("1", text.replace(b"%b", ID.encode()), NOW)
+
+
+def test_what_an_engagement_tells_is_passed_over_in_a_visit() -> None:
+    assert parse_documents(body(es=-1, sp=1000), NOW)[0].kind == "visit"

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from crumby.database import open_database
-from crumby.errors import ConfigurationError, DatabaseUnavailable
+from crumby.errors import ConfigurationError, DatabaseUnavailable, SpoolUnavailable
 from crumby.ingest import outage
 from crumby.ingest.client import Client
-from crumby.ingest.enrich import Event, Visit, event, visit
+from crumby.ingest.enrich import Engagement, Event, Visit, event, visit
 from crumby.ingest.geo import NOWHERE
 from crumby.ingest.hit import Hit
 from crumby.ingest.outage import SpoolingStore, open_store
@@ -45,9 +45,13 @@ class Fickle:
         self.mood = "well"
         self.bad = b""
         self.rows: list[Visit | Event] = []
+        self.told: list[Engagement] = []
+        self.early: list[Engagement] = []  # told of a visit that was not there yet
         self.prepared = 0
 
-    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
+    async def insert(
+        self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement] = ()
+    ) -> None:
         if self.mood == "away":
             raise DatabaseUnavailable("away")
         if self.mood == "frozen":
@@ -57,6 +61,9 @@ class Fickle:
             raise RowRefused("no such value")
         known = {row.hit_id for row in self.rows}
         self.rows += [row for row in rows if row.hit_id not in known]
+        known = {row.hit_id for row in self.rows}
+        self.told += [each for each in engagements if each.hit_id in known]
+        self.early += [each for each in engagements if each.hit_id not in known]
 
     async def prepare(self) -> None:
         self.prepared += 1
@@ -215,3 +222,54 @@ async def test_a_server_that_knows_us_and_says_no_stops_the_start(
         async with open_database(made) as database:
             with pytest.raises(ConfigurationError, match=r"(?i)SQLALCHEMY_DATABASE_URI: .*(does not exist|unknown)"):
                 await open_store(database, made, partial(migrate, database.engine)).__aenter__()
+
+
+async def test_what_is_told_of_a_visit_that_waits_waits_behind_it(
+    server: Fickle, spool: Spool, store: SpoolingStore
+) -> None:
+    """The server is back for this worker, while the spool still holds the visit, as another worker's may.
+
+    Seen to fail where it goes to the server at once.
+    """
+    with spool.turn():  # nobody empties it
+        await spool.add([a_visit(1)], [])
+        await store.insert([a_visit(2)], [], [Engagement(a_visit(1).hit_id, 7, 80)])
+        assert (server.rows, server.told, server.early) == ([a_visit(2)], [], [])
+    await until(server, 2)
+    assert (server.told, server.early) == ([Engagement(a_visit(1).hit_id, 7, 80)], [])
+
+
+async def test_what_is_told_while_nothing_waits_goes_to_the_server_at_once(
+    server: Fickle, spool: Spool, store: SpoolingStore
+) -> None:
+    """Seen to fail where it takes the spool in any case."""
+    with spool.turn():
+        await store.insert([a_visit(1)], [], [Engagement(a_visit(1).hit_id, 7, 80)])
+        assert server.told == [Engagement(a_visit(1).hit_id, 7, 80)]
+        assert not await spool.holds_rows()
+
+
+async def test_what_is_told_during_an_outage_gets_there_with_its_visit(
+    server: Fickle, spool: Spool, store: SpoolingStore
+) -> None:
+    """Seen to fail where the spool leaves it out."""
+    server.mood = "away"
+    await store.insert([a_visit(1)], [])
+    await store.insert([], [], [Engagement(a_visit(1).hit_id, 7, 80)])
+    server.mood = "well"
+    await until(server, 1)
+    async with asyncio.timeout(SOON):
+        while await spool.holds_rows():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert (server.told, server.early) == ([Engagement(a_visit(1).hit_id, 7, 80)], [])
+
+
+async def test_without_a_spool_it_goes_to_the_server(
+    server: Fickle, spool: Spool, store: SpoolingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreadable() -> bool:
+        raise SpoolUnavailable("unreadable")
+
+    monkeypatch.setattr(spool, "holds_rows", unreadable)
+    await store.insert([a_visit(1)], [], [Engagement(a_visit(1).hit_id, 7, 80)])
+    assert server.told == [Engagement(a_visit(1).hit_id, 7, 80)]

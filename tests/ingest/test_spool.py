@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from crumby.ingest import spool as module
+from crumby.ingest.enrich import Engagement
 from crumby.ingest.spool import Depth, Spool
 from tests.ingest.test_outage import a_visit, an_event
 
@@ -168,3 +169,32 @@ async def test_a_turn_ends_when_its_work_does(spool: Spool) -> None:
     with other.turn() as ours:
         assert ours
     await other.close()
+
+
+async def test_what_is_told_of_a_visit_waits_behind_it_in_rows_of_its_own(spool: Spool) -> None:
+    """It has the visit's id. Seen to fail where that is its key: it is not there."""
+    short, long = Engagement(a_visit(1).hit_id, 3, 10), Engagement(a_visit(1).hit_id, 9, 80)
+    await spool.add([a_visit(1)], [])
+    for each in (short, long, short):  # what is told again is there already
+        await spool.add([], [], [each])
+    await spool.add([a_visit(2)], [], [Engagement(a_visit(2).hit_id, 86_400, 100)])
+    first = await spool.first(3)
+    assert (first.visits, first.engagements) == ([a_visit(1)], [short, long])
+    await spool.remove(first)
+    assert len((await spool.first(9)).engagements) == 1
+
+
+async def test_an_empty_spool_holds_no_rows(spool: Spool) -> None:
+    assert not await spool.holds_rows()
+    await spool.add([a_visit(1)], [])
+    assert await spool.holds_rows()
+    await spool.set_aside((await spool.first(1)).numbers[0], "no such value")
+    assert not await spool.holds_rows()
+
+
+async def test_a_row_of_an_older_version_is_completed(spool: Spool) -> None:
+    """Seen to fail where it goes on as it is."""
+    await spool.add([a_visit(1)], [an_event(2)])
+    run(spool.path, "update hits set row = json_remove(row, '$.site', '$.page', '$.channel', '$.device')")
+    assert (await spool.first(9)).visits == [a_visit(1)]
+    assert a_visit(1).channel

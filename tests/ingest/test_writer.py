@@ -14,7 +14,7 @@ from crumby.database import open_database
 from crumby.errors import DatabaseUnavailable, InvalidHit, Overloaded
 from crumby.ingest import writer as writer_module
 from crumby.ingest.client import Client
-from crumby.ingest.enrich import Event, Visit
+from crumby.ingest.enrich import Engagement, Event, Visit
 from crumby.ingest.geo import Geo
 from crumby.ingest.hit import Hit
 from crumby.ingest.metrics import Metrics
@@ -46,8 +46,10 @@ class Slow:
         self.batches: list[int] = []
         self.go = asyncio.Event()
 
-    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
-        self.batches.append(len(visits) + len(events))
+    async def insert(
+        self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement] = ()
+    ) -> None:
+        self.batches.append(len(visits) + len(events) + len(engagements))
         await self.go.wait()
 
 
@@ -56,8 +58,10 @@ class Failing(Slow):
         super().__init__()
         self.errors = list(errors)
 
-    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
-        self.batches.append(len(visits) + len(events))
+    async def insert(
+        self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement] = ()
+    ) -> None:
+        self.batches.append(len(visits) + len(events) + len(engagements))
         error = self.errors.pop(0)
         if error:
             raise error
@@ -70,8 +74,10 @@ class Picky(Slow):
         super().__init__()
         self.bad = bad
 
-    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
-        self.batches.append(len(visits) + len(events))
+    async def insert(
+        self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement] = ()
+    ) -> None:
+        self.batches.append(len(visits) + len(events) + len(engagements))
         if self.bad in [visit.hit_id for visit in visits]:
             raise RowRefused("no such value")
 
@@ -128,7 +134,7 @@ async def test_a_row_that_the_database_refuses_spoils_no_other(
     database_url: str, settings: MakeSettings, geo: Geo
 ) -> None:
     async with real_writer(database_url, settings, geo) as writer:
-        bad = a_hit(4, cid="x" * 40 if "mysql" in database_url else object())
+        bad = a_hit(4, encoding="x" * 40) if "mysql" in database_url else a_hit(4, title=object())
         outcomes = await asyncio.gather(
             writer.write([a_hit(1)], CLIENT),
             writer.write([a_hit(2), bad], CLIENT),

@@ -30,7 +30,7 @@ class BackupError(CrumbyError):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    schema: str  # "0002", or OLDEST
+    schema: str  # "0003", or OLDEST
     rows: Mapping[str, int]  # by table, of those of Crumby's that there are
     others: Sequence[str] = ()  # tables that are not Crumby's
 

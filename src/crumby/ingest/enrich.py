@@ -1,5 +1,6 @@
 """A hit, its client and its place become a row: the columns of `tables.visits` and `tables.events`, in their order.
 
+An engagement becomes two columns of a row that is there.
 Pure: the same arguments give the same row.
 """
 
@@ -7,13 +8,16 @@ from datetime import datetime
 
 import msgspec
 
+from crumby.dimensions.address import parse_address
+from crumby.dimensions.device import device
+from crumby.dimensions.source import origin
 from crumby.ingest.agent import parse_agent
 from crumby.ingest.client import Client
 from crumby.ingest.geo import Place
 from crumby.ingest.hit import Hit
 
 
-class Visit(msgspec.Struct, frozen=True):
+class Visit(msgspec.Struct, frozen=True, omit_defaults=True):
     ip: str | None
     cid: str
     datetime: datetime
@@ -39,9 +43,25 @@ class Visit(msgspec.Struct, frozen=True):
     lang: str | None
     _lang: str | None
     hit_id: bytes
+    site: str | None = None  # this and the rest have defaults, since the spool may hold rows that are older than they
+    page: str | None = None
+    session: int | None = None  # with the next three, the store's to give: it knows the visitor
+    seq: int | None = None
+    gap: int | None = None
+    entry: str | None = None
+    source: str | None = None  # with the next six, the hit's own, until the store puts its session's in their place
+    channel: str | None = None
+    utm_source: str | None = None
+    utm_medium: str | None = None
+    utm_campaign: str | None = None
+    utm_term: str | None = None
+    utm_content: str | None = None
+    device: str | None = None
+    engaged: int | None = None
+    scroll: int | None = None
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     ip: str | None
     cid: str
     datetime: datetime
@@ -50,10 +70,24 @@ class Event(msgspec.Struct, frozen=True):
     name: str | None
     value: str | None
     hit_id: bytes
+    site: str | None = None
+    page: str | None = None
+    session: int | None = None  # the store's to give
+
+
+class Engagement(msgspec.Struct, frozen=True):
+    """How long and how far the page of a visit was looked at. The visit keeps the largest of what is told of it."""
+
+    hit_id: bytes  # the visit's
+    engaged: int
+    scroll: int
 
 
 def visit(hit: Hit, client: Client, place: Place) -> Visit:
+    """The row of a page view, as if it were its session's first."""
     agent = parse_agent(client.user_agent)
+    address = parse_address(hit.uri)
+    source, channel = origin(hit.referrer, address)
     return Visit(
         ip=client.ip,
         cid=hit.cid,
@@ -80,10 +114,21 @@ def visit(hit: Hit, client: Client, place: Place) -> Visit:
         lang=hit.lang,
         _lang=client.lang,
         hit_id=hit.id,
+        site=address.site,
+        page=address.page,
+        source=source,
+        channel=channel,
+        utm_source=address.utm_source,
+        utm_medium=address.utm_medium,
+        utm_campaign=address.utm_campaign,
+        utm_term=address.utm_term,
+        utm_content=address.utm_content,
+        device=device(agent.platform, hit.screen_res, client.user_agent),
     )
 
 
 def event(hit: Hit, client: Client) -> Event:
+    address = parse_address(hit.uri)
     return Event(
         ip=client.ip,
         cid=hit.cid,
@@ -93,4 +138,38 @@ def event(hit: Hit, client: Client) -> Event:
         name=hit.name,
         value=hit.value,
         hit_id=hit.id,
+        site=address.site,
+        page=address.page,
     )
+
+
+def completed(row: Visit) -> Visit:
+    """A row that an older version left in the spool, with what can still be told of it. A whole one stays as it is."""
+    if row.channel:
+        return row
+    address = parse_address(row.doc_uri)
+    source, channel = origin(row.referrer, address)
+    return msgspec.structs.replace(
+        row,
+        site=address.site,
+        page=address.page,
+        source=source,
+        channel=channel,
+        utm_source=address.utm_source,
+        utm_medium=address.utm_medium,
+        utm_campaign=address.utm_campaign,
+        utm_term=address.utm_term,
+        utm_content=address.utm_content,
+        device=device(row.platform, row.screen_res),
+    )
+
+
+def completed_event(row: Event) -> Event:
+    if row.page:
+        return row
+    address = parse_address(row.doc_uri)
+    return msgspec.structs.replace(row, site=address.site, page=address.page)
+
+
+def engagement(hit: Hit) -> Engagement:
+    return Engagement(hit.id, hit.engaged or 0, hit.scroll or 0)

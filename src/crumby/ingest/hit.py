@@ -3,10 +3,15 @@
 **v1**, the pixel of 0.7.1's script: `GET /<integer>.gif?v=1&t=visit&cid=…&dl=…`. **v2**, a small JSON document or an
 array of them: `POST /hit`. The short keys of both end here.
 
-    v  wire version      t   visit | event         id  hit id, 32 hex digits   cid  visitor, by cookie
+    v  wire version      t   visit | event …       id  hit id, 32 hex digits   cid  visitor, by cookie
     ul language          sd  screen depth          sr  screen resolution       de   page encoding
     dl page URI          dt  page title            dr  referrer                en   event name
     ev event value       ago milliseconds since it happened
+
+An `engagement` (v2 only) is no hit of its own. It tells more of the visit that its id names, and comes when the page is
+hidden or left; sent again it changes nothing:
+
+    es seconds in which the page was seen and in focus      sp percent of the page that was scrolled into view
 """
 
 import hashlib
@@ -24,6 +29,8 @@ MAX_QUERY: Final = 16 * 1024  # bytes
 MAX_HITS: Final = 100  # in one array
 MAX_TEXT: Final = 2048  # characters of a title, an address or a value; the rest is cut
 MAX_AGO: Final = 24 * 60 * 60 * 1000  # ms; what an offline queue keeps
+MAX_ENGAGED: Final = 24 * 60 * 60  # seconds
+WHOLE: Final = 100  # percent
 
 CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\ud800-\udfff]+")
 FOREIGN: Final = re.compile(r"[^\w.\-]", re.ASCII)
@@ -34,11 +41,13 @@ HIT_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 TEXT_KEYS: Final = ("ul", "sd", "sr", "de", "dl", "dt", "dr", "en", "ev")
 
-Kind = Literal["visit", "event"]
+NUMBER: Final = re.compile(r"[0-9]{1,9}")
+
+Kind = Literal["visit", "event", "engagement"]
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """One visit or event as its page told it. Text is clean and cut; None is what the page did not tell."""
+    """One visit, event or engagement as its page told it. Text is clean and cut; None is what the page did not tell."""
 
     kind: Kind
     id: bytes  # 16 of them
@@ -53,6 +62,8 @@ class Hit(msgspec.Struct, frozen=True):
     lang: str | None = None
     name: str | None = None
     value: str | None = None
+    engaged: int | None = None  # seconds
+    scroll: int | None = None  # percent
 
 
 class Document(msgspec.Struct):
@@ -70,6 +81,8 @@ class Document(msgspec.Struct):
     dr: str | None = None
     en: str | None = None
     ev: str | None = None
+    es: int | None = None
+    sp: int | None = None
     ago: int = 0
 
 
@@ -107,7 +120,7 @@ def parse_query(number: str, query: bytes, now: datetime) -> Hit:
     keys = dict(reversed(pairs))  # of a key that is given twice, the first counts
     old = keys.get("v", "1") == "1"
     kind = keys.get("t")
-    if kind not in {"visit", "event"}:
+    if kind not in {"visit", "event"} and (old or kind != "engagement"):
         raise InvalidHit(f"t is 'visit' or 'event', not {kind!r}")
     cid = keys.get("cid", "")
     if old:  # whose script sends what another one may have put into the cookie
@@ -116,12 +129,19 @@ def parse_query(number: str, query: bytes, now: datetime) -> Hit:
         raise InvalidHit("cid is missing")
     texts: dict[str, Any] = {key: keys.get(key) for key in TEXT_KEYS}
     document = Document(id=keys.get("id", ""), t=cast("Kind", kind), cid=cid, **texts)
-    document.id = document.id or _v1_id(document.cid, number, now)
+    if kind == "engagement":
+        document.es, document.sp = _number(keys.get("es")), _number(keys.get("sp"))
+    else:
+        document.id = document.id or _v1_id(document.cid, number, now)
     if not old:
         _make_readable(document)
     elif kind == "visit":
         _decode_again(document)
     return _hit(document, now)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and NUMBER.fullmatch(text) else None
 
 
 def _decode_again(document: Document) -> None:
@@ -174,6 +194,8 @@ def _hit(document: Document, now: datetime) -> Hit:
         raise InvalidHit("dl, the page's address, is missing")
     if document.t == "event" and not document.en:
         raise InvalidHit("en, the event's name, is missing")
+    if document.t == "engagement":
+        _check_engagement(document)
     return Hit(
         kind=document.t,
         id=bytes.fromhex(document.id),
@@ -188,7 +210,16 @@ def _hit(document: Document, now: datetime) -> Hit:
         lang=clean(document.ul, 10),
         name=clean(document.en),
         value=clean(document.ev),
+        engaged=document.es,
+        scroll=document.sp,
     )
+
+
+def _check_engagement(document: Document) -> None:
+    if document.es is None or not 0 <= document.es <= MAX_ENGAGED:
+        raise InvalidHit(f"es is not 0 to {MAX_ENGAGED} seconds")
+    if document.sp is None or not 0 <= document.sp <= WHOLE:
+        raise InvalidHit("sp is not 0 to 100 percent")
 
 
 def clean(text: str | None, length: int = MAX_TEXT) -> str | None:

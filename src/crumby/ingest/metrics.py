@@ -41,6 +41,9 @@ class Metrics:
             "crumby_hits", "Hits by what became of them and why", ["outcome", "reason"], registry=self._registry
         )
         self._stored = self._hits.labels("stored", "")
+        self._engagements = Counter(
+            "crumby_engagements", "Messages of how long a visit's page was looked at", registry=self._registry
+        )
         self.batch_hits = Histogram(
             "crumby_batch_hits", "Hits that one transaction stores", buckets=BATCHES, registry=self._registry
         )
@@ -56,9 +59,10 @@ class Metrics:
         if SHARED not in os.environ:
             ProcessCollector(registry=self._registry)
 
-    def stored(self, hits: int) -> None:
+    def stored(self, hits: int, engagements: int = 0) -> None:
         """Acknowledged, and so durable: in the database, or in the spool while it is away."""
         self._stored.inc(hits)
+        self._engagements.inc(engagements)
 
     def not_stored(self, error: CrumbyError, hits: int) -> None:
         """`refused` for good, or `busy` and to be sent again. The reason is the `error` of the answer's body."""

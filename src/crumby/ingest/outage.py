@@ -15,7 +15,7 @@ from typing import Any, Final
 from crumby.background import beside
 from crumby.database import Database, refuses_us
 from crumby.errors import ConfigurationError, DatabaseUnavailable, SpoolUnavailable
-from crumby.ingest.enrich import Event, Visit
+from crumby.ingest.enrich import Engagement, Event, Visit
 from crumby.ingest.spool import Spool, Spooled
 from crumby.ingest.store import Condition, RowRefused, ServerStore, SqliteStore, Store, WatchedStore
 from crumby.settings import Settings
@@ -41,15 +41,27 @@ class SpoolingStore:
         self._away: str | None = None  # why
         self._abandoned: set[asyncio.Task[None]] = set()
 
-    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
+    async def insert(
+        self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement] = ()
+    ) -> None:
         if not self._away:
+            behind = engagements if await self._may_be_early(engagements) else ()
             try:
-                await self._in_time(self._server.insert(visits, events), PATIENCE)
+                await self._in_time(self._server.insert(visits, events, () if behind else engagements), PATIENCE)
             except DatabaseUnavailable as error:
                 self._leave(error)
             else:
+                if behind:
+                    await self._spool.add([], [], behind)
                 return
-        await self._spool.add(visits, events)
+        await self._spool.add(visits, events, engagements)
+
+    async def _may_be_early(self, engagements: Sequence[Engagement]) -> bool:
+        """Whether one's visit may still be in the spool, this worker's or another's: then it has to queue behind it."""
+        try:
+            return bool(engagements) and await self._spool.holds_rows()
+        except SpoolUnavailable:  # without it there is but the server
+            return False
 
     async def condition(self) -> Condition:
         away = self._away
@@ -101,7 +113,9 @@ class SpoolingStore:
 
     async def _move(self, spooled: Spooled) -> None:
         try:
-            await self._in_time(self._server.insert(spooled.visits, spooled.events), DRAIN_PATIENCE)
+            await self._in_time(
+                self._server.insert(spooled.visits, spooled.events, spooled.engagements), DRAIN_PATIENCE
+            )
         except RowRefused as error:
             await self._move_one_by_one(spooled, error)
         else:

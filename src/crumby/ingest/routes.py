@@ -95,12 +95,15 @@ async def script(request: Request) -> Response:
 async def _store(scope: Scope, hits: list[Hit]) -> None:
     state = scope["state"]
     await state["writer"].write(hits, client_of(scope, state["settings"].proxy_count))
-    state["health"].metrics.stored(len(hits))
+    engagements = sum(hit.kind == "engagement" for hit in hits)
+    state["health"].metrics.stored(len(hits) - engagements, engagements)
 
 
 def _refused(scope: Scope, error: CrumbyError, hits: list[Hit]) -> Response:
     """A body that could not be read counts as one hit."""
-    scope["state"]["health"].metrics.not_stored(error, len(hits) or 1)
+    state = scope["state"]
+    state["health"].metrics.not_stored(error, len(hits) or 1)
+    state["refusals"].count(error, len(hits) or 1)
     return _answers(scope).refused(error)
 
 

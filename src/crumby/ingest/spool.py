@@ -1,7 +1,7 @@
 """The spool: a local SQLite file where hits wait, durable, while the database server is away.
 
 Its rows are those that the server is owed, in the order in which they were acknowledged. A known hit id changes
-nothing, as in the server itself.
+nothing, as in the server itself. What is told of a visit later waits behind it, in rows of its own.
 """
 
 import fcntl
@@ -17,14 +17,14 @@ from typing import Final, TypeVar
 import msgspec
 
 from crumby.errors import DatabaseUnavailable, SpoolUnavailable
-from crumby.ingest.enrich import Event, Visit
+from crumby.ingest.enrich import Engagement, Event, Visit, completed, completed_event
 from crumby.ingest.store import SqliteThread
 
 SCHEMA: Final = (
     """
     create table if not exists hits (
         number integer primary key autoincrement,
-        hit_id blob not null unique,
+        hit_id blob not null unique,  -- with the two numbers behind it, where it is an engagement's
         kind text not null,
         row text not null,
         added integer not null  -- unix seconds
@@ -46,6 +46,7 @@ REFUSED_MOST: Final = 10_000  # rows that are counted, in 5 ms at the most
 _encode = msgspec.json.Encoder().encode
 _visit = msgspec.json.Decoder(Visit).decode
 _event = msgspec.json.Decoder(Event).decode
+_engagement = msgspec.json.Decoder(Engagement).decode
 
 T = TypeVar("T")
 
@@ -57,6 +58,7 @@ class Spooled:
     numbers: Sequence[int] = ()
     visits: Sequence[Visit] = field(default_factory=list)
     events: Sequence[Event] = field(default_factory=list)
+    engagements: Sequence[Engagement] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,21 @@ class Spool:
         self._lock = self._open_lock()
         await self._transact(_prepare)
 
-    async def add(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
+    async def add(
+        self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement] = ()
+    ) -> None:
         """Return when the rows are on the disk. Raises SpoolUnavailable, also when it is full."""
         now = int(time.time())
         rows = [(visit.hit_id, "visit", _encode(visit).decode(), now) for visit in visits]
         rows += [(event.hit_id, "event", _encode(event).decode(), now) for event in events]
+        rows += [(_key(each), "engagement", _encode(each).decode(), now) for each in engagements]
         insert = "insert into hits (hit_id, kind, row, added) values (?, ?, ?, ?) on conflict (hit_id) do nothing"
         await self._transact(lambda connection: connection.executemany(insert, rows))
+
+    async def holds_rows(self) -> bool:
+        """Whether anything waits, of whichever worker. 0.1 ms. Raises SpoolUnavailable."""
+        select = "select exists (select 1 from hits)"
+        return bool((await self._transact(lambda connection: connection.execute(select).fetchone()))[0])
 
     async def first(self, count: int) -> Spooled:
         """The `count` rows that have waited longest; fewer, or none, where there are no more."""
@@ -98,8 +108,9 @@ class Spool:
         rows = await self._transact(lambda connection: connection.execute(select, (argument,)).fetchall())
         return Spooled(
             numbers=[number for number, _, _ in rows],
-            visits=[_visit(row) for _, kind, row in rows if kind == "visit"],
-            events=[_event(row) for _, kind, row in rows if kind == "event"],
+            visits=[completed(_visit(row)) for _, kind, row in rows if kind == "visit"],
+            events=[completed_event(_event(row)) for _, kind, row in rows if kind == "event"],
+            engagements=[_engagement(row) for _, kind, row in rows if kind == "engagement"],
         )
 
     async def remove(self, spooled: Spooled) -> None:
@@ -159,6 +170,11 @@ class Spool:
             os.close(self._lock)
             self._lock = None
         await self._thread.close()
+
+
+def _key(engagement: Engagement) -> bytes:
+    """Another one for each that tells something new: which is the larger, the server knows."""
+    return engagement.hit_id + engagement.engaged.to_bytes(4) + engagement.scroll.to_bytes(1)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -8,18 +8,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
-import msgspec
-from sqlalchemy import Insert, Table
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crumby.database import LOG_KEPT, PRAGMAS
 from crumby.errors import CrumbyError, DatabaseUnavailable
-from crumby.ingest.enrich import Event, Visit
-from crumby.tables import events, visits
+from crumby.ingest.batch import ServerBatch, SqliteBatch
+from crumby.ingest.enrich import Engagement, Event, Visit
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +25,9 @@ T = TypeVar("T")
 LOOK_S: Final = 1.0  # between two looks at the log
 CHECKPOINT: Final = 256  # transactions between two: a log of 4 MiB in a quiet hour, of 20 under load
 SOON: Final = 8  # transactions, where a report still read the log: 16 MiB under load, where waiting made 46
+
+TRIES: Final = 4  # of a batch whose rows other workers write as well
+CROSSED: Final = frozenset({1213, "40P01", "40001"})  # a deadlock, as MySQL and PostgreSQL say it; a serialization
 
 # Any other error of SQLite's is the file's, a malformed one included: its hits are to be sent again.
 OF_A_ROW: Final = (
@@ -58,8 +58,10 @@ class Condition:
 
 
 class Store(Protocol):
-    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
-        """Return when both are committed; raise RowRefused or DatabaseUnavailable when nothing is."""
+    async def insert(
+        self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement] = ()
+    ) -> None:
+        """Return when all are committed; raise RowRefused or DatabaseUnavailable when nothing is."""
 
 
 class WatchedStore(Store, Protocol):
@@ -186,11 +188,24 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._thread = SqliteThread(path)
-        self._visits = _Statement(visits)
-        self._events = _Statement(events)
+        self._batch = SqliteBatch()
 
-    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
-        await self._thread.transact(lambda connection: self._insert(connection, visits, events))
+    async def insert(
+        self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement] = ()
+    ) -> None:
+        try:
+            await self._insert(visits, events, engagements, look=False)
+        except RowRefused as error:
+            if not isinstance(error.__cause__, sqlite3.IntegrityError):
+                raise
+            await self._insert(visits, events, engagements, look=True)
+
+    async def _insert(
+        self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement], *, look: bool
+    ) -> None:
+        await self._thread.transact(
+            lambda connection: self._batch.insert(connection, visits, events, engagements, look=look)
+        )
 
     async def keep_log_short(self) -> None:
         await self._thread.keep_log_short()
@@ -202,35 +217,8 @@ class SqliteStore:
             return Condition(away=str(error))
         return Condition()
 
-    def _insert(self, connection: sqlite3.Connection, visits: Sequence[Visit], events: Sequence[Event]) -> None:
-        if visits:
-            connection.executemany(self._visits.text, map(self._visits.values, visits))
-        if events:
-            connection.executemany(self._events.text, map(self._events.values, events))
-
     async def close(self) -> None:
         await self._thread.close()
-
-
-class _Statement:
-    """The insert of a table as SQLite's driver takes it, compiled once: its text, and a row's values for it."""
-
-    def __init__(self, table: Table) -> None:
-        dialect = sqlite.dialect(paramstyle="qmark")
-        columns = [column for column in table.columns if column.name != "id"]
-        statement = sqlite.insert(table).on_conflict_do_nothing(index_elements=["hit_id"])
-        self.text = str(statement.compile(dialect=dialect, column_keys=[column.name for column in columns]))
-        self._convert: Final[list[tuple[int, Callable[[Any], Any]]]] = [
-            (index, convert)
-            for index, column in enumerate(columns)
-            if (convert := column.type.dialect_impl(dialect).bind_processor(dialect))
-        ]
-
-    def values(self, row: msgspec.Struct) -> Sequence[Any]:
-        values = list(msgspec.structs.astuple(row))
-        for index, convert in self._convert:
-            values[index] = convert(values[index])
-        return values
 
 
 class ServerStore:
@@ -238,22 +226,32 @@ class ServerStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._visits = _insert_once(visits, engine.dialect.name)
-        self._events = _insert_once(events, engine.dialect.name)
+        self._batch = ServerBatch(engine.dialect)
 
-    async def insert(self, visits: Sequence[Visit], events: Sequence[Event]) -> None:
-        try:
-            async with self._engine.begin() as connection:
-                if visits:
-                    await connection.execute(self._visits, [msgspec.structs.asdict(row) for row in visits])
-                if events:
-                    await connection.execute(self._events, [msgspec.structs.asdict(row) for row in events])
-        except DBAPIError as error:
-            if _is_of_a_row(error):
-                raise RowRefused(str(error.orig)) from error
-            raise DatabaseUnavailable(f"{self._engine.dialect.name}: {error.orig}") from error
-        except Exception as error:  # drivers have odd ones for a server that dies; the rows are to be kept in any case
-            raise DatabaseUnavailable(f"{self._engine.dialect.name}: {type(error).__name__}: {error}") from error
+    async def insert(
+        self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement] = ()
+    ) -> None:
+        for more in reversed(range(TRIES)):
+            try:
+                async with self._engine.begin() as connection:
+                    if visits or events or engagements:
+                        await self._batch.insert(connection, visits, events, engagements, look=more < TRIES - 1)
+            except DBAPIError as error:
+                if more and _may_pass_again(error):
+                    continue
+                if _is_of_a_row(error):
+                    raise RowRefused(str(error.orig)) from error
+                raise DatabaseUnavailable(f"{self._engine.dialect.name}: {error.orig}") from error
+            except Exception as error:  # drivers have odd ones for a server that dies; the rows are to be kept anyhow
+                raise DatabaseUnavailable(f"{self._engine.dialect.name}: {type(error).__name__}: {error}") from error
+            return
+
+
+def _may_pass_again(error: DBAPIError) -> bool:
+    """Whether nothing is wrong but that another worker was there first, or this very hit."""
+    code = str(getattr(error.orig, "sqlstate", None) or "")
+    number = error.orig.args[0] if error.orig and error.orig.args else None
+    return isinstance(error, IntegrityError) or code in CROSSED or number in CROSSED
 
 
 def _is_of_a_row(error: DBAPIError) -> bool:
@@ -267,10 +265,3 @@ def _is_of_a_row(error: DBAPIError) -> bool:
         or code.startswith(("22", "23"))
         or isinstance(error.orig and error.orig.__cause__, ValueError)
     )
-
-
-def _insert_once(table: Table, dialect: str) -> Insert:
-    if dialect == "mysql":
-        # `insert ignore` would hide faults in the data as well.
-        return mysql.insert(table).on_duplicate_key_update(id=table.c.id)
-    return postgresql.insert(table).on_conflict_do_nothing(index_elements=["hit_id"])

@@ -15,7 +15,7 @@ from typing import Final
 from crumby.errors import CrumbyError, DatabaseUnavailable, InvalidHit, Overloaded
 from crumby.ingest import enrich
 from crumby.ingest.client import Client
-from crumby.ingest.enrich import Event, Visit
+from crumby.ingest.enrich import Engagement, Event, Visit
 from crumby.ingest.geo import Geo
 from crumby.ingest.hit import Hit
 from crumby.ingest.metrics import Metrics
@@ -142,16 +142,19 @@ class Writer:
         places = await self._geo.locate(waiting.client.ip for waiting in batch)
         visits: list[Visit] = []
         events: list[Event] = []
+        engagements: list[Engagement] = []
         for waiting in batch:
             for hit in waiting.hits:
                 if hit.kind == "visit":
                     visits.append(enrich.visit(hit, waiting.client, places[waiting.client.ip]))
-                else:
+                elif hit.kind == "event":
                     events.append(enrich.event(hit, waiting.client))
+                else:
+                    engagements.append(enrich.engagement(hit))
         started = time.perf_counter()
-        await self._store.insert(visits, events)
+        await self._store.insert(visits, events, engagements)
         self._metrics.commit_seconds.observe(time.perf_counter() - started)
-        self._metrics.batch_hits.observe(len(visits) + len(events))
+        self._metrics.batch_hits.observe(len(visits) + len(events) + len(engagements))
         self._metrics.queue_hits.set(self.waiting)
 
 

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crumby.errors import DatabaseUnavailable
 
-HEAD: Final = "0002"  # the newest of versions/
-LOCK_TIMEOUT: Final = 60  # seconds that a process waits for another one's migration
+HEAD: Final = "0003"  # the newest of versions/
+LOCK_TIMEOUT: Final = 3600  # seconds that a process waits for another one's migration, of many millions of rows
 POSTGRES_LOCK: Final = 0x6372756D6279  # "crumby"
 
 
@@ -51,10 +51,11 @@ def _migrate_sqlite(path: str) -> None:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Checkpoints are `ingest/store.py`'s.
+    """Checkpoints are `ingest/store.py`'s. What is no UTF-8, and SQLite keeps all the same, ends no migration.
 
     Processes that turn WAL on at once are told `locked` without being made to wait, whatever the timeout says.
     """
+    connection.text_factory = lambda octets: octets.decode(errors="replace")
     connection.execute("pragma wal_autocheckpoint = 0").close()
     deadline = time.monotonic() + LOCK_TIMEOUT
     while True:

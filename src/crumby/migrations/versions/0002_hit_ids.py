@@ -3,6 +3,7 @@
 SQLite checks no lengths and keeps text as it is, so there the columns stay as 0.7.1 declared them.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,20 +39,22 @@ def _complete(table: str) -> None:
         op.create_index(f"{table}_datetime", table, ["datetime"])
 
 
+def _old() -> Iterator[tuple[str, list["sa.Column[Any]"]]]:
+    """The tables of 0.7.1, and their columns as they are to be."""
+    inspector = sa.inspect(op.get_bind())
+    for table in ("calendar", "events", "users", "visits"):
+        there = {column["name"] for column in inspector.get_columns(table)} - {"hit_id"}
+        yield table, [column for column in tables.metadata.tables[table].columns if column.name in there]
+
+
 def _widen_mysql() -> None:
     """One statement a table, since each rewrites it. `convert to` would turn text into mediumtext: name each column.
 
     A FLOAT that was stored as 51.5142 is a DOUBLE of 51.51420211791992. GeoLite2 had four decimals: they come back.
     """
-    for table in tables.metadata.sorted_tables:
-        changes = [
-            f"modify {_declared(column)}"
-            for column in table.columns
-            if column.name != "hit_id" and table.name != "calendar"
-        ]
-        op.execute(
-            f"alter table {table.name} " + ", ".join([*changes, "default character set utf8mb4 collate utf8mb4_bin"])
-        )
+    for table, columns in _old():
+        changes = [f"modify {_declared(column)}" for column in columns if table != "calendar"]
+        op.execute(f"alter table {table} " + ", ".join([*changes, "default character set utf8mb4 collate utf8mb4_bin"]))
     op.execute("update visits set latitude = round(latitude, 4), longitude = round(longitude, 4)")
 
 
@@ -65,11 +68,11 @@ def _declared(column: "sa.Column[Any]") -> str:
 
 
 def _widen_postgresql() -> None:
-    for table in tables.metadata.sorted_tables:
-        if table.name == "calendar":
+    for table, columns in _old():
+        if table == "calendar":
             continue
-        for column in table.columns:
+        for column in columns:
             if isinstance(column.type, sa.String | sa.BigInteger):
-                op.alter_column(table.name, column.name, type_=column.type)
+                op.alter_column(table, column.name, type_=column.type)
         # It was made for an integer column, and would end where that did.
-        op.execute(f"alter sequence {table.name}_id_seq as bigint")
+        op.execute(f"alter sequence {table}_id_seq as bigint")

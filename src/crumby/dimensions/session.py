@@ -1,0 +1,202 @@
+"""Sessions: what a visitor did without a pause of more than half an hour.
+
+    begun                                            last
+      │ view 1 ── view 2 ─── event ─── view 3 ── event │ ≤ 30 min │ the next row belongs to it
+    ≤ 30 min before: it belongs to it as well         behind: it begins a session
+    still earlier: a session of its own, which the visitor's state does not know
+
+Rows come nearly in the order of their time. A late one moves nothing back: not the session's beginning, not its last
+view; its `gap` is 0. Source, channel and tags are those of the session's first page view, on each of its rows.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+APART: Final = timedelta(minutes=30)
+EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout
+SECOND: Final = timedelta(seconds=1)
+NOBODY: Final = frozenset({"", "null"})  # as 0.7.1's script calls all whose browser keeps no cookie
+SECONDS: Final = (1 << 32) - 1  # the latest beginning that fits above 31 bits into a signed 64-bit integer
+
+
+class Act(Protocol):
+    """What a visitor did: a page view or an event; a msgspec Struct that has `session` besides."""
+
+    @property
+    def cid(self) -> str: ...
+    @property
+    def datetime(self) -> datetime: ...
+    @property
+    def page(self) -> str | None: ...
+
+
+class View(Act, Protocol):
+    """Besides, it has `seq`, `gap` and `entry`, and this of its own, which its session's takes the place of."""
+
+    @property
+    def source(self) -> str | None: ...
+    @property
+    def channel(self) -> str | None: ...
+    @property
+    def utm_source(self) -> str | None: ...
+    @property
+    def utm_medium(self) -> str | None: ...
+    @property
+    def utm_campaign(self) -> str | None: ...
+    @property
+    def utm_term(self) -> str | None: ...
+    @property
+    def utm_content(self) -> str | None: ...
+
+
+class Visitor(msgspec.Struct, frozen=True):
+    """A row of `tables.visitors`, in its order: a visitor and their last session."""
+
+    cid: str
+    first: datetime | None  # page view ever
+    begun: datetime
+    last: datetime  # page view or event
+    viewed: datetime | None  # the session's last page view
+    session: int
+    seq: int = 0  # its page views
+    entry: str | None = None
+    source: str | None = None
+    channel: str | None = None
+    utm_source: str | None = None
+    utm_medium: str | None = None
+    utm_campaign: str | None = None
+    utm_term: str | None = None
+    utm_content: str | None = None
+
+
+V = TypeVar("V", bound=View)
+A = TypeVar("A", bound=Act)
+
+
+class Placed(msgspec.Struct, Generic[V, A]):
+    """Rows that know their session, in the order of their time; and what the visitors have become, by cid."""
+
+    visits: list[V]
+    events: list[A]
+    new: list[Visitor]  # of whom nothing was known
+    begun: list[Visitor]  # of whom something else than the next three is new
+    going_on: list[Visitor]  # of whom `last`, `viewed` and `seq` are new
+
+
+def place(known: Mapping[str, Visitor], visits: Iterable[V], events: Iterable[A]) -> Placed[V, A]:
+    """Place rows in the sessions of their visitors, of whom `known` has all that are not new.
+
+    The rows of nobody have no session, and keep what is their own.
+    """
+    placed: Placed[V, A] = Placed([], [], [], [], [])
+    now = dict(known)
+    strays: dict[str, Visitor] = {}  # sessions of rows that are too late for their visitor's
+    acts: list[tuple[datetime, Any, bool]] = [(visit.datetime, visit, True) for visit in visits]
+    acts += [(event.datetime, event, False) for event in events]
+    acts.sort(key=itemgetter(0))  # and a view before the events of its instant
+    for at, act, is_view in acts:
+        cid = act.cid
+        if cid in NOBODY:
+            (placed.visits if is_view else placed.events).append(act)
+            continue
+        visitor = now.get(cid)
+        late = visitor is not None and visitor.begun - at > APART
+        before = _session(strays.get(cid) if late else visitor, cid, at)
+        after = _viewed(before, act, at) if is_view else _acted(before, at)
+        if is_view:
+            placed.visits.append(_filled(act, before, after, at))
+        else:
+            placed.events.append(replace(act, session=after.session))
+        if visitor is not None and late:
+            strays[cid] = after
+            now[cid] = _met(visitor, at) if is_view else visitor
+        else:
+            now[cid] = after
+    for cid in sorted(now):
+        _keep(placed, known.get(cid), now[cid])
+    return placed
+
+
+def _keep(placed: Placed[V, A], before: Visitor | None, after: Visitor) -> None:
+    if after is before:
+        return
+    if before is None:
+        placed.new.append(after)
+    elif after.session != before.session or after.first != before.first or before.viewed is None:
+        placed.begun.append(after)
+    else:
+        placed.going_on.append(after)
+
+
+def _session(visitor: Visitor | None, cid: str, at: datetime) -> Visitor:
+    """The visitor with the session that the row belongs to, which may begin with it."""
+    if visitor is None:
+        return Visitor(cid, None, at, at, None, session_id(cid, at))
+    if at - visitor.last > APART:
+        return Visitor(cid, visitor.first, at, at, None, session_id(cid, at))
+    return visitor
+
+
+def _viewed(visitor: Visitor, view: View, at: datetime) -> Visitor:
+    if visitor.viewed is None:
+        return Visitor(
+            cid=visitor.cid,
+            first=at if visitor.first is None else min(at, visitor.first),
+            begun=visitor.begun,
+            last=max(at, visitor.last),
+            viewed=at,
+            session=visitor.session,
+            seq=1,
+            entry=view.page,
+            source=view.source,
+            channel=view.channel,
+            utm_source=view.utm_source,
+            utm_medium=view.utm_medium,
+            utm_campaign=view.utm_campaign,
+            utm_term=view.utm_term,
+            utm_content=view.utm_content,
+        )
+    met = _met(visitor, at)
+    return replace(met, last=max(at, met.last), viewed=max(at, visitor.viewed), seq=met.seq + 1)
+
+
+def _acted(visitor: Visitor, at: datetime) -> Visitor:
+    return replace(visitor, last=at) if at > visitor.last else visitor
+
+
+def _met(visitor: Visitor, at: datetime) -> Visitor:
+    return replace(visitor, first=at) if visitor.first is None or at < visitor.first else visitor
+
+
+def _filled(view: Any, before: Visitor, after: Visitor, at: datetime) -> Any:
+    return replace(
+        view,
+        session=after.session,
+        seq=after.seq,
+        gap=0 if before.viewed is None else max(0, _seconds(at) - _seconds(before.viewed)),
+        entry=after.entry,
+        source=after.source,
+        channel=after.channel,
+        utm_source=after.utm_source,
+        utm_medium=after.utm_medium,
+        utm_campaign=after.utm_campaign,
+        utm_term=after.utm_term,
+        utm_content=after.utm_content,
+    )
+
+
+def session_id(cid: str, begun: datetime) -> int:
+    """Grows with time, and is the same whenever it is worked out anew: the second of the beginning, and 31 bits."""
+    digest = hashlib.blake2b(cid.encode(), digest_size=4).digest()
+    return min(max(_seconds(begun), 0), SECONDS) << 31 | int.from_bytes(digest) >> 1
+
+
+def _seconds(at: datetime) -> int:
+    """Whole ones since 1970, so that a session's gaps add up to its length."""
+    return (at - EPOCH) // SECOND
