@@ -24,6 +24,7 @@ from crumby.tables import visits
 from tests.cli.conftest import Ask
 from tests.reporting.crumbs import scatter
 
+ROOT = Path(__file__).parents[2]
 MARCH = ["--from", "2026-03-26", "--to", "2026-03-31"]
 
 
@@ -75,9 +76,11 @@ def test_every_database_answers(database_url: str, verb: Ask, own: Path) -> None
     assert (answer.status, answer.err) == (0, "")
     assert ["London", "England", "GB"] in [row[:3] for row in json.loads(answer.out)["data"]]
     assert verb("query", "--new", "mine", **environ).status == 0
-    assert verb("query", "--check", **environ) == (0, "8 query files are sound\n", "")
-    answer = verb("query", "mine", *MARCH, "-p", "rows=1", "-p", "country=SE", **environ)
-    assert json.loads(answer.out) == {"columns": ["lang", "users"], "data": [[None, 1]]}
+    files = len(list((ROOT / "queries").rglob("*.sql"))) + 1
+    assert verb("query", "--check", **environ) == (0, f"{files} query files are sound\n", "")
+    answer = verb("query", "mine", *MARCH, "-p", "least=1", "-p", "country=SE", "-p", "country=JP", **environ)
+    told = json.loads(answer.out)
+    assert (told["columns"], told["data"]) == (["lang", "visitors", "views"], [[None, 2, 5]])
 
 
 def test_programs_get_the_form_that_they_ask_for(ask: Ask) -> None:
@@ -160,8 +163,15 @@ def test_no_rows_are_said_to_be_none(ask: Ask) -> None:
         (["visits", "--tz", "Mars"], "tz: there is no time zone 'Mars'; one is 'Europe/Berlin'"),
         (["visits", "-p", "rows"], "-p rows: write -p name=value"),
         (["visits", "-p", "days=1", "--days", "2"], "days is given twice"),
-        (["mine", "-p", "row=1"], "'row' is no parameter of queries/private/mine.sql: did you mean 'rows'? It takes "),
-        (["mine", "-p", "rows=x"], "rows: 'x' is not a whole number"),
+        (
+            ["mine", "-p", "leas=1"],
+            "'leas' is no parameter of queries/private/mine.sql: did you mean 'least'? It takes ",
+        ),
+        (["mine", "-p", "least=x"], "least: 'x' is not a whole number"),
+        (["mine", "-p", "least=1001"], "least: '1001' is not 1 to 1000"),
+        (["mine", "-p", "least=1", "-p", "least=2"], "least is given twice; only filters may be"),
+        (["mine", "--period", "next_week"], "period: 'next_week' is not one of today, "),
+        (["mine", "--compare", "us"], "compare: 'us' is not one of previous, year"),
         (["mine", "-p", "format=csv"], "'format' is no parameter of "),
         (["broken"], "queries/private/broken.sql: no such column: nope"),
     ],
@@ -197,15 +207,15 @@ def test_the_list_tells_names_and_parameters(verb: Ask, own: Path) -> None:
     write(own, "public/odd", "-- chart: pie\nselect 1")
     for words in ([], ["--list"]):
         said = verb("query", *words).out
-        assert re.search(r"private/mine +│ Mine +│ Reports +│ rows: integer = 20, country: text ", said)
-        assert re.search(r"public/visits +│ Visits +│ Traffic ", said)
+        assert re.search(r"private/mine +│ Mine +│ Reports +│ least: integer = 1 ", said)
+        assert re.search(r"public/traffic +│ Traffic +│ Traffic ", said)
         assert re.search(r"public/odd .*a chart is one of", said)
     told = {query["name"]: query for query in json.loads(verb("query", "--list", "--json").out)}
     assert told["private/mine"]["parameters"][0] == {
-        "name": "rows",
+        "name": "least",
         "type": "integer",
-        "default": 20,
-        "description": "how many rows at most",
+        "default": 1,
+        "description": "leave out languages with fewer visitors",
     }
     assert told["public/visits"] | {"parameters": []} == told["public/visits"]
     assert "a chart is one of" in told["public/odd"]["error"]
@@ -218,7 +228,7 @@ def test_the_check_names_file_and_line_of_each_fault(ask: Ask, own: Path) -> Non
     write(own, "private/good", "select cid from visits")
     write(own, "private/bad", "-- Bad\nselect\n doc_titel\nfrom visits")
     write(own, "public/worse", "-- Worse\n-- group: x\n-- order: last\nselect 1")
-    worse = f"{own}/public/worse.sql, line 3: order is a whole number, not 'last'\n"
+    worse = f"{own}/public/worse.sql, line 3: order is a whole number up to 999999, not 'last'\n"
     bad = f"{own}/private/bad.sql, line 3: no such column: doc_titel; did you mean doc_title?\n"
     assert ask("--check") == (1, worse + bad, "")
     assert ask("--check", "bad") == (1, bad, "")
@@ -254,10 +264,22 @@ def test_a_new_file_answers_as_it_is_and_names_what_a_file_can_say(ask: Ask, own
     assert answer.out.startswith(f"{path} is written, and answers already. Next:\n")
     source = path.read_text("utf-8")
     assert source.startswith("-- What they speak\n")
-    for word in ("chart", "group", "order", "parameter", "column", "period(", "day(", "strip_scheme(", "concat(", "t0"):
+    for word in (
+        "chart",
+        "group",
+        "order",
+        "parameter",
+        "column",
+        "click",
+        "period(",
+        "filters(",
+        "bucket(",
+        "order_by(",
+        "t0",
+    ):
         assert word in source
     assert ask("--check", "what_they_speak").status == 0
-    assert json.loads(ask("what_they_speak", *MARCH).out)["columns"] == ["lang", "users"]
+    assert json.loads(ask("what_they_speak", *MARCH).out)["columns"] == ["lang", "visitors", "views"]
 
 
 def test_a_new_file_writes_over_nothing(ask: Ask, own: Path) -> None:
@@ -274,7 +296,7 @@ def test_a_new_file_writes_over_nothing(ask: Ask, own: Path) -> None:
 def test_a_new_public_file_may_take_the_place_of_a_shipped_one(ask: Ask, own: Path) -> None:
     answer = ask("--new", "visits", "--public")
     assert f"{own}/public/visits.sql is written, and answers already, in place of the shipped one." in answer.out
-    assert json.loads(ask("visits").out)["columns"] == ["lang", "users"]
+    assert json.loads(ask("visits").out)["columns"] == ["lang", "visitors", "views"]
 
 
 def test_a_new_file_takes_a_folder_and_a_name(ask: Ask, own: Path) -> None:
@@ -285,3 +307,17 @@ def test_a_new_file_takes_a_folder_and_a_name(ask: Ask, own: Path) -> None:
     assert not own.exists()
     answer = ask("--new", "mine", CRUMBY_QUERIES="")
     assert (answer.status, "QUERIES is not set" in answer.err, "CRUMBY_QUERIES=" in answer.err) == (1, True, True)
+
+
+def test_another_period_stands_beside(ask: Ask) -> None:
+    days = ("--from", "2026-03-28", "--to", "2026-03-28", "--compare", "previous")
+    told = list(csv.reader(io.StringIO(ask("countries", *days, "--format", "csv").out)))
+    assert told[0] == ["country", "visitors", "sessions", "views", "visitors_before", "sessions_before", "views_before"]
+    assert [(row[0], row[3], row[6]) for row in told[1:]] == [("GB", "1", "2"), ("JP", "1", "")]
+    assert "views_b" in ask("countries", *days, "--format", "table").out
+
+
+def test_all_begins_with_the_first_visit(ask: Ask) -> None:
+    told = json.loads(ask("platforms", "--period", "all").out)
+    assert told["meta"]["period"]["from"] == "2026-02-01"
+    assert ["windows", 2] in told["data"]

@@ -117,8 +117,9 @@ async def open_site(url: str, folder: Path, **keys: str) -> AsyncIterator[Site]:
 
 async def until_checked() -> None:
     """Return once the task that looks at the files, at the start, has ended."""
-    (task,) = (task for task in asyncio.all_tasks() if task.get_name() == "crumby-queries")
-    await asyncio.wait_for(asyncio.shield(task), 30)
+    for task in asyncio.all_tasks():
+        if task.get_name() == "crumby-queries":
+            await asyncio.wait_for(asyncio.shield(task), 30)
 
 
 def client(app: ASGIApp) -> httpx.AsyncClient:

@@ -133,7 +133,7 @@ def test_a_file_that_is_passed_over_is_named_once(
     folders.all()
     folders.all()
     (said,) = [record.getMessage() for record in caplog.records]
-    assert said.endswith("with space.sql is no query: a name is made of letters, digits, - and _")
+    assert said.endswith("with space.sql: it is no query: a name is made of letters, digits, - and _, 64 at most")
 
 
 @pytest.mark.parametrize("name", ["..", "../private/visits", "visits.sql", "", "/etc/passwd", "VISITS"])

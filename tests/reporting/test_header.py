@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from crumby.errors import InvalidParameter, QueryFileError
-from crumby.reporting.header import Chart, Column, Header, Parameter, parse_header, parse_value
+from crumby.reporting.header import Chart, Column, Header, parse_header
+from crumby.reporting.parameters import Parameter, parse_value
 
 LEGACY = Path(__file__).parent.parent / "legacy" / "queries"
 
@@ -144,18 +145,18 @@ def test_keys_are_read_in_any_case() -> None:
         ("charts: bars", "the header says 'charts': did you mean 'chart'? (charts: bars)"),
         ("paramter rows: integer", "the header says 'paramter': did you mean 'parameter'? (paramter rows: integer)"),
         ("Columns users: integer", "the header says 'Columns': did you mean 'column'? (Columns users: integer)"),
-        ("chart: pie", "a chart is one of table, timeseries, bars, stat, as in `chart: bars of views by uri`, not "),
+        ("chart: pie", "a chart is one of table, timeseries, bars, map, heatmap, stat, as in `chart: bars of views"),
         (
             "chart: bars of",
-            "a chart is one of table, timeseries, bars, stat, as in `chart: bars of views by uri`, not ",
+            "a chart is one of table, timeseries, bars, map, heatmap, stat, as in `chart: bars of views by uri`, not ",
         ),
         ("chart it: bars", "a chart is written `chart: bars of views by uri`, not `chart it: bars`"),
         ("group it: Traffic", "a group is written `group: Traffic`, not `group it: Traffic`"),
-        ("order: first", "order is a whole number, not 'first'"),
-        ("order: -1", "order is a whole number, not '-1'"),
+        ("order: first", "order is a whole number up to 999999, not 'first'"),
+        ("order: -1", "order is a whole number up to 999999, not '-1'"),
         ("parameter: integer", "a parameter is written `parameter rows: integer = 100, how many rows at most`, not "),
-        ("column: integer", "a column is written `column views: integer, page views`, not `column: integer`"),
-        ("column a: int", "a type is one of text, integer, number, boolean, date, datetime, not 'int' (column a: int)"),
+        ("column: integer", "a column is written `column views: count, page views`, not `column: integer`"),
+        ("column a: int", "or both, not 'int' (column a: int)"),
         ("parameter a: , so", "a type is one of text, integer, number, boolean, date, datetime, not ''"),
         ("parameter a: integer = many", "the default 'many' of a is not a whole number"),
         ("parameter a: number = 1e9", "the default '1e9' of a is not a number"),

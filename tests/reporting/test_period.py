@@ -190,3 +190,40 @@ def test_any_text_gives_a_period_or_a_reason(query: dict[str, str]) -> None:
     with contextlib.suppress(InvalidParameter):
         period = parse_period(query, ZULU, NOW)
         assert period.t0 <= period.t1
+
+
+@pytest.mark.parametrize(
+    ("preset", "first", "last"),
+    [
+        ("today", "2026-03-31", "2026-03-31"),
+        ("yesterday", "2026-03-30", "2026-03-30"),
+        ("last_7_days", "2026-03-25", "2026-03-31"),
+        ("last_28_days", "2026-03-04", "2026-03-31"),
+        ("last_30_days", "2026-03-02", "2026-03-31"),
+        ("last_90_days", "2026-01-01", "2026-03-31"),
+        ("this_week", "2026-03-30", "2026-03-31"),  # a Tuesday
+        ("last_week", "2026-03-23", "2026-03-29"),
+        ("this_month", "2026-03-01", "2026-03-31"),
+        ("last_month", "2026-02-01", "2026-02-28"),
+        ("this_year", "2026-01-01", "2026-03-31"),
+        ("last_year", "2025-01-01", "2025-12-31"),
+        ("last_12_months", "2025-04-01", "2026-03-31"),
+        ("all", "2024-02-29", "2026-03-31"),
+    ],
+)
+def test_a_named_period_is_the_calendars(preset: str, first: str, last: str) -> None:
+    """It is 2 o'clock of the 31st in Berlin: the first visit was of the 29th there, and of the 28th in UTC."""
+    now = datetime(2026, 3, 31, 0, 0)  # noqa: DTZ001 - UTC, as the tables have it
+    since = datetime(2024, 2, 28, 23, 30)  # noqa: DTZ001
+    period = parse_period({"period": preset, "tz": "Europe/Berlin"}, ZULU, now, since)
+    assert (period.t0.isoformat(), period.t1.isoformat()) == (first, last)
+
+
+def test_all_of_nothing_is_today() -> None:
+    assert parse_period({"period": "all"}, ZULU, NOW) == Period(NOW.date(), NOW.date(), ZULU)
+
+
+@pytest.mark.parametrize("name", ["t0", "t1"])
+def test_a_day_that_is_none_is_told_beside_one_that_counts(name: str) -> None:
+    with pytest.raises(InvalidParameter, match=f"{name}: 'soon' is not a date"):
+        parse_period({"from": "2026-03-01", "to": "2026-03-02", name: "soon"}, ZULU, NOW)

@@ -15,15 +15,17 @@ from crumby.errors import QueryFileError
 from crumby.reporting.header import parse_header
 from crumby.reporting.period import Period
 from crumby.reporting.query import Query, load_query
+from crumby.reporting.view import View
 
 DIALECTS = ("sqlite", "mysql", "postgresql")
+NOW = datetime(2026, 4, 1, 12)  # noqa: DTZ001 - UTC, as the tables have it
 MARCH = Period(date(2026, 3, 1), date(2026, 3, 31), ZoneInfo("UTC"))
 HOSTILE = "'; drop table visits; --"
 
 
 def render(source: str, dialect: str = "sqlite", period: Period = MARCH, **asked: str) -> TextClause:
     query = Query("public", "test", Path("test.sql"), source, parse_header(source))
-    return query.render(dialect, period, query.arguments(asked))
+    return query.render(dialect, View.of(period, NOW), query.arguments(asked))
 
 
 def text_of(statement: TextClause) -> str:
@@ -290,7 +292,7 @@ def test_an_unknown_name_is_named() -> None:
 def test_a_template_is_kept_in_its_sandbox(tmp_path: Path, expression: str) -> None:
     query = loaded(tmp_path, f"select {expression}")
     with pytest.raises(QueryFileError):
-        query.render("sqlite", MARCH, {})
+        query.render("sqlite", View.of(MARCH, NOW), {})
 
 
 @pytest.mark.parametrize(
@@ -315,7 +317,7 @@ def test_a_syntax_error_names_the_file_and_the_line(tmp_path: Path) -> None:
     assert query.error == "queries/public/test.sql, line 3: Expected an expression, got 'end of statement block'"
     assert (query.title, query.header.parameters) == ("Test", ())
     with pytest.raises(QueryFileError, match=r"queries/public/test\.sql, line 3: Expected an expression"):
-        query.render("sqlite", MARCH, {})
+        query.render("sqlite", View.of(MARCH, NOW), {})
 
 
 @pytest.mark.parametrize("source", ["{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "{% for a in 'a' %}" * 30])
@@ -325,7 +327,7 @@ def test_a_template_too_deep_to_compile_is_the_files_fault(tmp_path: Path, sourc
 
 def test_a_fault_in_the_header_is_told(tmp_path: Path) -> None:
     query = loaded(tmp_path, "-- Title\n-- order: first\nselect 1")
-    assert query.error == "queries/public/test.sql: order is a whole number, not 'first'"
+    assert query.error == "queries/public/test.sql: order is a whole number up to 999999, not 'first'"
 
 
 def test_a_file_that_is_not_utf_8_says_so(tmp_path: Path) -> None:
@@ -335,7 +337,7 @@ def test_a_file_that_is_not_utf_8_says_so(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_is_not_part_of_the_statement(tmp_path: Path) -> None:
-    assert text_of(loaded(tmp_path, b"\xef\xbb\xbfselect 1").render("sqlite", MARCH, {})) == "select 1"
+    assert text_of(loaded(tmp_path, b"\xef\xbb\xbfselect 1").render("sqlite", View.of(MARCH, NOW), {})) == "select 1"
 
 
 @pytest.mark.parametrize(

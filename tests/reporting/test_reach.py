@@ -20,16 +20,17 @@ from crumby.reporting.header import Header
 from crumby.reporting.period import Period
 from crumby.reporting.query import Query
 from crumby.reporting.run import Limits, Result, run
+from crumby.reporting.view import View
 from crumby.tables import users, visits
 from tests.reporting.crumbs import VISITS
 from tests.reporting.site import Site, open_site
 
-MARCH = Period(date(2026, 3, 1), date(2026, 3, 31), ZoneInfo("UTC"))
+MARCH = View.of(Period(date(2026, 3, 1), date(2026, 3, 31), ZoneInfo("UTC")))
 LIMITS = Limits(5.0, 100)
 
 
 class Unread(Query):
-    def render(self, _dialect: str, _period: Period, _arguments: Mapping[str, Any]) -> TextClause:
+    def render(self, _dialect: str, _view: View, _arguments: Mapping[str, Any]) -> TextClause:
         return text(self.source.replace(":", r"\:"))
 
 

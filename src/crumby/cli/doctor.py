@@ -24,10 +24,12 @@ from crumby.backup.contents import read_only
 from crumby.cli.people import Json, show
 from crumby.database import Database, first_line, open_database
 from crumby.durability import shortfalls
+from crumby.errors import DatabaseUnavailable
 from crumby.ingest.geo import Geo
 from crumby.migrations import HEAD
+from crumby.reporting.checking import faults
 from crumby.reporting.query import QueryFolders
-from crumby.settings import Settings, load_settings, shipped
+from crumby.settings import Settings, load_settings
 from crumby.tables import users
 
 GEO_AGE: Final = 60  # days; both MaxMind and DB-IP bring a new file each month
@@ -69,8 +71,8 @@ async def examine(settings: Settings) -> list[Finding]:
         found += _disk(database, settings)
         if not database.sqlite_path:
             found += _spool(settings.spool)
+        found += [finding async for finding in _queries(database, settings)]
     found += await _geo(settings.geoip2_database_name)
-    found += _queries(settings)
     return found
 
 
@@ -165,9 +167,26 @@ async def _geo(path: Path) -> list[Finding]:
     return [Finding("ok", "places", said)]
 
 
-def _queries(settings: Settings) -> list[Finding]:
+async def _queries(database: Database, settings: Settings) -> AsyncIterator[Finding]:
+    """As `crumby query --check` has it; a file's own fault needs no database to be found."""
     if settings.queries and not settings.queries.is_dir():
-        return [Finding("fault", "queries", f"QUERIES: there is no folder {settings.queries}")]
-    queries = QueryFolders(*filter(None, (shipped("queries"), settings.queries))).all()
-    broken = [Finding("fault", "queries", query.error) for query in queries if query.error]
-    return broken or [Finding("ok", "queries", f"{len(queries)} reports")]
+        yield Finding("fault", "queries", f"QUERIES: there is no folder {settings.queries}")
+        return
+    folders = QueryFolders.laid_over(settings.queries)
+    queries = folders.all()
+    sound = True
+    for path, why in folders.passed_over.items():
+        yield Finding("warning", "queries", f"{path}: {why}")
+    try:
+        if not database.sqlite_path or database.sqlite_path.exists():
+            async for fault in faults(database, queries, settings.zone):
+                sound = False
+                yield Finding("fault", "queries", str(fault))
+        else:
+            for query in filter(lambda query: query.error, queries):
+                sound = False
+                yield Finding("fault", "queries", str(query.error))
+    except DatabaseUnavailable as error:
+        yield Finding("warning", "queries", f"not all could be checked: {error}")
+    if sound:
+        yield Finding("ok", "queries", f"{len(queries)} reports")

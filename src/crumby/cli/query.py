@@ -16,10 +16,9 @@ from crumby.cli.queryfiles import check_files, expect_file, list_files, new_file
 from crumby.database import open_database
 from crumby.errors import InvalidParameter, NotFound
 from crumby.reporting.query import Query, QueryFolders
-from crumby.reporting.questions import Question, understand
-from crumby.reporting.results import encoded, plain_rows
-from crumby.reporting.run import Result
-from crumby.settings import Settings, load_settings, shipped
+from crumby.reporting.questions import Answer, Question, first_visit, understand
+from crumby.reporting.results import encoded, flat
+from crumby.settings import Settings, load_settings
 
 # What would move the cursor, colour the screen or turn the line around: titles are whatever a visitor sent.
 BLANKS: Final = re.compile(r"[\t\n\r]+")
@@ -33,12 +32,21 @@ def query(
         list[str] | None,
         typer.Argument(metavar="NAME", help="Such as `visits` or `private/locations`.", show_default=False),
     ] = None,
+    period: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Such as today, last_month, this_year or all.")
+    ] = None,
     days: Annotated[str | None, typer.Option(metavar="N", help="Days before today, or before --to.")] = None,
     first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day, YYYY-MM-DD.")] = None,
     last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day, YYYY-MM-DD.")] = None,
     tz: Annotated[str | None, typer.Option(metavar="ZONE", help="Time zone, such as Europe/Berlin.")] = None,
+    compare: Annotated[
+        str | None, typer.Option(metavar="WITH", help="previous (period), or (the same a) year (ago).")
+    ] = None,
     parameters: Annotated[
-        list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="One of the file's own.")
+        list[str] | None,
+        typer.Option(
+            "--parameter", "-p", metavar="NAME=VALUE", help="One of the file's own, or country=SE, sort=-views …"
+        ),
     ] = None,
     form: Annotated[
         Form | None,
@@ -53,32 +61,32 @@ def query(
     if list_ + check + new > 1:
         raise typer.BadParameter("--list, --check and --new are three things")
     settings = load_settings()
-    folders = QueryFolders(*filter(None, (shipped("queries"), settings.queries)))
+    folders = QueryFolders.laid_over(settings.queries)
     chosen = names or []
     if check:
         queries = [find(folders.all(), name) for name in chosen] or folders.all()
-        check_files(settings, queries, json_=json_)
+        check_files(settings, queries, {} if chosen else folders.passed_over, json_=json_)
     elif new:
         new_file(settings, folders.all(), _one(chosen), "public" if public else "private")
     elif list_ or not chosen:
         list_files(folders.all(), json_=json_)
     else:
-        shared = {"days": days, "from": first, "to": last, "tz": tz}
+        shared = {"period": period, "days": days, "from": first, "to": last, "tz": tz, "compare": compare}
         asked = _asked({name: value for name, value in shared.items() if value is not None}, parameters or [])
         default: Form = "table" if sys.stdout.isatty() and not json_ else "json"
         answer(settings, find(folders.all(), _one(chosen)), asked, form or default)
 
 
-def answer(settings: Settings, query: Query, asked: dict[str, str], form: Form) -> None:
-    question = understand(query, asked, settings, datetime.now(UTC).replace(tzinfo=None))
-    result = asyncio.run(_answer(settings, question))
+def answer(settings: Settings, query: Query, asked: Sequence[tuple[str, str]], form: Form) -> None:
+    question, answered = asyncio.run(_answer(settings, query, asked))
+    result = answered.result
     if form == "table":
         print(_seemly(_title(question)))
-        show(_table(question, result))
+        show(_table(question, answered))
         if not result.rows:
             print("no rows")
     else:
-        content = encoded(result, form, query)
+        content = encoded(answered, form, question)
         typer.echo(content, nl=not content.endswith(b"\n") and bool(content))
     if result.truncated:
         print(
@@ -110,36 +118,38 @@ def _one(names: Sequence[str]) -> str:
     return names[0]
 
 
-def _asked(shared: dict[str, str], parameters: Sequence[str]) -> dict[str, str]:
+def _asked(shared: dict[str, str], parameters: Sequence[str]) -> list[tuple[str, str]]:
     """As a request has them."""
-    asked = dict(shared)
+    asked = list(shared.items())
     for parameter in parameters:
         name, equals, value = parameter.partition("=")
         if not equals:
             raise InvalidParameter(f"-p {parameter}: write -p name=value")
-        if name in asked:
-            raise InvalidParameter(f"{name} is given twice")
-        asked[name] = value
+        asked.append((name, value))
     return asked
 
 
-async def _answer(settings: Settings, question: Question) -> Result:
+async def _answer(settings: Settings, query: Query, asked: Sequence[tuple[str, str]]) -> tuple[Question, Answer]:
+    now = datetime.now(UTC).replace(tzinfo=None)
+    understand(query, asked, settings, now)  # what can't be understood needs no database to be told
     async with open_database(settings) as database:
         expect_file(database)
-        return await question.answer(database, settings)
+        since = await first_visit(database) if ("period", "all") in asked else None
+        question = understand(query, asked, settings, now, first_visit=since)
+        return question, await question.answer(database, settings)
 
 
 def _title(question: Question) -> str:
     """A line of its own: above a narrow table rich would fold it."""
-    period = question.period
+    period = question.view.period
     return f"{question.query.title}, {period.t0} to {period.t1} ({period.zone.key})"
 
 
-def _table(question: Question, result: Result) -> Table:
+def _table(question: Question, answered: Answer) -> Table:
     """Numbers to the right, whatever their column was declared."""
-    rows = plain_rows(result, question.query)
+    columns, rows = flat(answered, question.query)
     table = Table()
-    for number, name in enumerate(result.columns):
+    for number, name in enumerate(columns):
         values = [row[number] for row in rows if row[number] is not None]
         numeric = bool(values) and all(isinstance(value, int | float) and value is not True for value in values)
         table.add_column(_seemly(name), justify="right" if numeric else "left")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from crumby.cli.people import show
 from crumby.database import Database, open_database
 from crumby.errors import ConfigurationError, CrumbyError
 from crumby.reporting.checking import Fault, faults
-from crumby.reporting.header import Parameter
+from crumby.reporting.parameters import Parameter
 from crumby.reporting.query import FILE_NAME, Query, readable
 from crumby.reporting.results import plain
 from crumby.settings import Settings
@@ -23,41 +23,44 @@ TEMPLATE: Final = """\
 -- {title}
 -- What it answers, in as many lines as it takes.
 --
--- chart: bars of users by lang
+-- chart: bars of visitors by lang
 -- group: Reports
 -- order: 100
--- parameter rows: integer = 20, how many rows at most
--- parameter country: text, only visitors of this country, such as SE; without it, of any
--- column lang: text, what the visitor's browser speaks
--- column users: integer, distinct visitors
+-- click: language by lang
+-- parameter least: integer = 1 (1 to 1000), leave out languages with fewer visitors
+-- column lang: language, what the visitor's browser speaks
+-- column visitors: count, distinct visitors
+-- column views: count, page views
 {#
   What stands between these marks is for you alone, and never part of the SQL.
 
   The lines above are the header, all of it optional: the title, the description, and then
-    chart      table, timeseries, bars or stat; `of` which columns, `by` which
+    chart      table, timeseries, bars, map, heatmap or stat; `of` which columns, `by` which
     group      the part of the page that it stands in; `order` is its place there, small numbers first
-    parameter  NAME: TYPE = DEFAULT, MEANING; a TYPE is text, integer, number, boolean, date or datetime
-    column     NAME: TYPE, MEANING, for each column of the answer
+    click      the dimension that a click on a row filters, `by` which column
+    parameter  NAME: TYPE = DEFAULT (VALUES), MEANING; a TYPE is text, integer, number, boolean, date or datetime
+    column     NAME: TYPE or FORMAT, MEANING, for each column; a FORMAT is count, percent, duration, country, …
 
-  In the SQL, :rows is the value of the parameter `rows`: bound, never printed. {% if country %} decides whether
-  a clause is there. Every report also takes days, or from and to, and tz; else it is about the last 30 days.
+  In the SQL, :least is the value of the parameter `least`: bound, never printed. {% if least > 1 %} decides whether
+  a clause is there. Every report also takes a period, a time zone and a format; this one filters, `sort` and `limit`.
     {{ period("datetime") }}        the rows of the period, by an index
-    :start, :end                    its first instant, and the first one after it, in UTC
-    {{ t0 }}, {{ t1 }}              its first and its last day, such as 2026-01-31
-    {{ day("datetime") }}           the day of an instant, in the report's time zone
-    {{ strip_scheme("doc_uri") }}   https://example.com/a as example.com/a
-    {{ concat("lang", "' '", "country") }}   pieces of text, one after the other
-  The tables are visits, events and calendar.
+    {{ filters() }}                 what the request's filters leave, such as country=SE or page=~/blog/
+    {{ bucket("datetime") }}        the hour, day, week or month of an instant, for a timeseries
+    {{ visitors() }}                distinct visitors; sessions(), bounces() and duration() are its kin
+    {{ order_by("views desc") }}    after what the request sorts by
+    :start, :end, {{ t0 }}, {{ t1 }}    the period's first instant and the first one after it; its first and last day
+  The tables are visits, events, visitors, calendar and refusals. docs/queries.md has all of it.
 #}
 select
   lang,
-  count(distinct cid) as users
+  {{ visitors() }} as visitors,
+  count(*) as views
 from visits
-where {{ period("datetime") }}
-  {% if country %} and country = :country {% endif %}
+where {{ period("datetime") }} and {{ filters() }}
 group by lang
-order by 2 desc, coalesce(lang, '')
-limit :rows
+having {{ visitors() }} >= :least
+{{ order_by("visitors desc, lang") }}
+{{ limit() }}
 """
 
 
@@ -94,8 +97,9 @@ def _shown(parameter: Parameter) -> str:
     return f"{parameter.name}: {parameter.type}{default}"
 
 
-def check_files(settings: Settings, queries: Sequence[Query], *, json_: bool) -> None:
+def check_files(settings: Settings, queries: Sequence[Query], strays: Mapping[Path, str], *, json_: bool) -> None:
     found, trouble = asyncio.run(_check(settings, queries))
+    found += [Fault(path.stem, str(path), None, why) for path, why in strays.items()]
     if json_:
         print(json.dumps([asdict(fault) for fault in found], indent=2, ensure_ascii=False))
     else:

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Boolean, Date, DateTime, Double, String, Text
 from sqlalchemy.types import TypeEngine
 
 from crumby.errors import QueryFileError
-from crumby.reporting.header import Type
+from crumby.reporting.parameters import Type
 from crumby.reporting.statement import TOKENS, single
 
 # Typed, because PostgreSQL wants to know what a placeholder stands for.

@@ -22,14 +22,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from crumby.database import Database, first_line
 from crumby.errors import DatabaseUnavailable, QueryFileError, QueryTimeout
 from crumby.reporting.header import COMMENT
-from crumby.reporting.period import Period, parse_period
+from crumby.reporting.period import parse_period
 from crumby.reporting.query import Query, QueryFolders
 from crumby.reporting.run import Limits, run
-from crumby.tables import calendar, events, visits
+from crumby.reporting.view import View
+from crumby.tables import calendar, events, refusals, visitors, visits
 
 log = logging.getLogger(__name__)
 
-REPORTED: Final = (visits, events, calendar)
+REPORTED: Final = (visits, events, visitors, calendar, refusals)
 LIMITS: Final = Limits(timeout_s=10.0, rows=10_000)  # of a look at one file; a plan has a row a step
 GOODBYE_S: Final = 2.0  # that a stop waits for it
 EXPLAIN: Final = "explain {}"
@@ -108,11 +109,11 @@ async def faults(
     database: Database, queries: Iterable[Query], zone: ZoneInfo, stopping: asyncio.Event | None = None
 ) -> AsyncIterator[Fault]:
     """Every fault that can be found. Raises DatabaseUnavailable, after those that take no database."""
-    period = parse_period({}, zone, datetime.now(UTC).replace(tzinfo=None))
+    view = View.of(parse_period({}, zone, datetime.now(UTC).replace(tzinfo=None)))
     sound: list[Query] = []
     for query in queries:
         try:
-            query.render(database.dialect, period, query.arguments({}))
+            query.render(database.dialect, view, query.arguments({}))
         except QueryFileError as error:
             yield _fault(query, str(error), _line_of(error))
         else:
@@ -122,15 +123,15 @@ async def faults(
     for query in sound:
         if stopping and stopping.is_set():
             return
-        for said in await _said(database, query, period):
+        for said in await _said(database, query, view):
             yield _fault(query, said)
 
 
-async def _said(database: Database, query: Query, period: Period) -> list[str]:
+async def _said(database: Database, query: Query, view: View) -> list[str]:
     """What the database has to say of it, and how its columns differ from the header's."""
     try:
-        await _columns(database, _within(EXPLAIN, query), period)
-        columns = await _columns(database, _within(_asking_for_columns(database, query), query), period)
+        await _columns(database, _within(EXPLAIN, query), view)
+        columns = await _columns(database, _within(_asking_for_columns(database, query), query), view)
     except QueryTimeout as error:  # a machine under load says nothing of the file
         log.debug("not checked: %s", error)
         return []
@@ -143,8 +144,8 @@ def _asking_for_columns(database: Database, query: Query) -> str:
     return COLUMNS_MYSQL if database.dialect == "mysql" and not COMPOUND.search(query.source) else COLUMNS
 
 
-async def _columns(database: Database, query: Query, period: Period) -> Sequence[str]:
-    return (await run(database, query, period, query.arguments({}), LIMITS)).columns
+async def _columns(database: Database, query: Query, view: View) -> Sequence[str]:
+    return (await run(database, query, view, query.arguments({}), LIMITS)).columns
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,8 @@ class _Within(Query):
 
     form: str = "{}"
 
-    def render(self, dialect: str, period: Period, arguments: Mapping[str, Any]) -> TextClause:
-        statement = super().render(dialect, period, arguments)
+    def render(self, dialect: str, view: View, arguments: Mapping[str, Any]) -> TextClause:
+        statement = super().render(dialect, view, arguments)
         statement.text = self.form.format(statement.text)
         return statement
 
@@ -167,7 +168,7 @@ async def _meet(database: Database) -> None:
     """See that it is there, and Crumby's. Raises DatabaseUnavailable."""
     try:
         async with asyncio.timeout(LIMITS.timeout_s), database.reports.connect() as connection:
-            await connection.execute(select(calendar.c.datetime).limit(0))
+            await connection.execute(select(refusals.c.reason).limit(0))  # the newest of them
     except TimeoutError as error:
         raise DatabaseUnavailable("the database does not answer") from error
     except (SQLAlchemyError, OSError) as error:
@@ -189,7 +190,7 @@ def _hinted(said: str) -> str:
     name = str(found[found.lastgroup or 0]).rpartition(".")[2]
     known = {name for table in REPORTED for name in (table.name, *table.columns.keys())}
     near = difflib.get_close_matches(name.lower(), sorted(known), n=1)
-    return f"{said}; did you mean {near[0]}?" if near else f"{said}; visits, events and calendar have no such name"
+    return f"{said}; did you mean {near[0]}?" if near else f"{said}; no table of Crumby's has such a name"
 
 
 def _twice(columns: Sequence[str]) -> Iterator[str]:

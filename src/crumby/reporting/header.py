@@ -3,11 +3,16 @@
     -- Visits                                                   the title
     -- Visitors and page views of each day.                     the description, as many lines as it takes
     --
-    -- chart: timeseries of users, views
+    -- chart: timeseries of users, views by date
     -- group: Traffic
     -- order: 10
-    -- parameter rows: integer = 100, how many rows at most
-    -- column users: integer, distinct visitors
+    -- parameter least: integer = 1 (1 to 1000), leave out days with fewer views
+    -- column users: count, distinct visitors
+    -- click: country by land                                   a click on a row filters `country` by its `land`
+    -- fill: date                                               days of nothing are rows as well
+    -- refresh: 30                                              seconds after which the page asks again
+    -- cache: 60                                                seconds for which an answer may be given again
+    -- rows: 500                                                at most
     select …
 
 All of it is optional: a file of 0.7.1 has none. A line that begins with two more spaces goes on with the one before.
@@ -16,36 +21,46 @@ All of it is optional: a file of 0.7.1 has none. A line that begins with two mor
 import difflib
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from typing import Any, Final, Literal, cast, get_args
 
-from crumby.errors import InvalidParameter, QueryFileError
+from crumby.errors import QueryFileError
+from crumby.reporting.filters import DIMENSIONS
+from crumby.reporting.parameters import Parameter, Type, parse_parameter
 
-Type = Literal["text", "integer", "number", "boolean", "date", "datetime"]
-ChartKind = Literal["table", "timeseries", "bars", "stat"]
+ChartKind = Literal["table", "timeseries", "bars", "map", "heatmap", "stat"]
+
+# How people read a column's values, and the type that they have where the header says no more.
+FORMATS: Final[dict[str, Type]] = {
+    "count": "integer",
+    "percent": "number",  # 0 to 100
+    "duration": "number",  # seconds
+    "moment": "text",  # 2026-03-29T02:00, 2026-03-29 or 2026-03, in the report's zone
+    "hour": "integer",  # 0 to 23
+    "weekday": "integer",  # 1, Monday, to 7
+    "week": "date",  # its Monday
+    "month": "text",  # 2026-03
+    "url": "text",
+    "host": "text",
+    "page": "text",  # the path of an address
+    "country": "text",  # ISO 3166-1
+    "continent": "text",
+    "language": "text",
+    "browser": "text",
+    "platform": "text",
+    "device": "text",
+}
 
 COMMENT: Final = re.compile(r"\s*--(.*)")
 ENTRY: Final = re.compile(r"(\w+)(?:\s+(\w+))?\s*:\s+(.*)")
+CHART: Final = re.compile(r"(\w+)(?: of ([\w ,]+?))?(?: by (\w+)(?: ?, ?(\w+))?)?")  # of words with one blank between
 GROUP: Final = "Reports"
-KEYS: Final = ("chart", "group", "order", "parameter", "column")
-TRUTHS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """What a request may say to the query. Its SQL has it as `:name`, its template as `name`."""
-
-    name: str
-    type: Type
-    default: Any  # of that type, or None
-    description: str
-
-    def parse(self, text: str) -> Any:
-        """The value of that type. Raises InvalidParameter."""
-        try:
-            return parse_value(self.type, text)
-        except ValueError:
-            raise InvalidParameter(f"{self.name}: {text[:60]!r} is not {PHRASES[self.type]}") from None
+KEYS: Final = (
+    "chart", "group", "order", "parameter", "column", "click", "fill", "refresh", "cache", "rows",
+)  # fmt: skip
+LATER: Final = frozenset(
+    {"click", "fill", "refresh", "cache", "rows"}
+)  # in small letters: prose may begin with "Rows:"
+NUMBERS: Final = {"order": 999_999, "refresh": 86_400, "cache": 86_400, "rows": 10_000_000}  # and their largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +68,32 @@ class Column:
     name: str
     type: Type
     description: str
+    format: str | None = None  # of FORMATS
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """How a panel shows the answer: `x` is a column or None (the first), `y` the columns drawn against it."""
+    """How a panel shows the answer: `y`, the columns that are drawn, against `x`, a column or None (the first).
+
+    A heatmap has a second one, `rows`, down its side.
+    """
 
     kind: ChartKind = "table"
     x: str | None = None
     y: tuple[str, ...] = ()
+    rows: str | None = None
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.x, self.rows)))
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """What a click on a row filters: a dimension, by the row's value in a column."""
+
+    dimension: str
+    column: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,43 +105,11 @@ class Header:
     chart: Chart = Chart()
     parameters: tuple[Parameter, ...] = ()
     columns: tuple[Column, ...] = ()
-
-
-PHRASES: Final[dict[Type, str]] = {
-    "text": "text of at most 500 characters",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "date": "a date such as 2026-01-31",
-    "datetime": "a time such as 2026-01-31T12:00",
-}
-
-
-def parse_value(kind: Type, text: str) -> Any:
-    """`('integer', '7')` → 7. Raises ValueError."""
-    match kind:
-        case "integer" if re.fullmatch(r"-?[0-9]{1,18}", text):
-            return int(text)
-        case "number" if re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", text):
-            return float(text)
-        case "boolean" if text.lower() in TRUTHS:
-            return TRUTHS[text.lower()]
-        case "date" if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-            return date.fromisoformat(text)
-        case "datetime":
-            return _instant(text)
-        case "text" if len(text) <= 500 and "\0" not in text:  # noqa: PLR2004 - PHRASES says it
-            return text
-    raise ValueError(text)
-
-
-def _instant(text: str) -> datetime:
-    """UTC, without a zone; so is a text that names no offset. Raises ValueError."""
-    moment = datetime.fromisoformat(text)
-    try:
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except OverflowError:
-        raise ValueError(text) from None
+    click: Click | None = None
+    fill: str | None = None  # the column of the moments
+    refresh: int | None = None  # seconds
+    cache: int | None = None  # seconds
+    rows: int | None = None
 
 
 def parse_header(source: str, group: str = GROUP) -> Header:
@@ -145,7 +145,7 @@ def _logical_lines(source: str) -> list[str]:
 def _is_key(word: str, line: str, *, named: bool) -> bool:
     """Whether a line such as `chart: bars` is an entry rather than prose with a colon in it."""
     if word.lower() in KEYS:
-        return True
+        return word.islower() or word.lower() not in LATER
     near = difflib.get_close_matches(word.lower(), KEYS, n=1, cutoff=0.8)
     if near and (named or word.islower()):
         raise QueryFileError(f"the header says {word!r}: did you mean {near[0]!r}? ({line})")
@@ -160,13 +160,16 @@ def _add(fields: dict[str, Any], key: str, name: str | None, value: str, line: s
             fields["chart"] = _chart(value, line)
         case "group":
             fields["group"] = value
-        case "order":
-            fields["order"] = _order(value)
+        case "fill":
+            fields["fill"] = value
+        case "click":
+            fields["click"] = _click(value, line)
         case "parameter":
-            fields["parameters"].append(_parameter(name or "", value, line))
+            fields["parameters"].append(parse_parameter(name or "", value, line))
         case "column":
-            kind, _, description = value.partition(",")
-            fields["columns"].append(Column(name or "", _type(kind, line), description.strip()))
+            fields["columns"].append(_column(name or "", value, line))
+        case _:
+            fields[key] = _number(key, value)
 
 
 _EXAMPLES: Final = {
@@ -174,39 +177,51 @@ _EXAMPLES: Final = {
     "group": "group: Traffic",
     "order": "order: 10",
     "parameter": "parameter rows: integer = 100, how many rows at most",
-    "column": "column views: integer, page views",
+    "column": "column views: count, page views",
+    "click": "click: country by land",
+    "fill": "fill: date",
+    **{key: f"{key}: 10" for key in ("refresh", "cache", "rows")},
 }
 
 
 def _chart(value: str, line: str) -> Chart:
     """`timeseries of users, views by date` → Chart('timeseries', 'date', ('users', 'views'))."""
-    found = re.fullmatch(r"(\w+)(?:\s+of\s+([\w\s,]+?))?(?:\s+by\s+(\w+))?", value)
+    found = CHART.fullmatch(" ".join(value.split()))
     if not found or found[1] not in get_args(ChartKind):
         kinds = ", ".join(get_args(ChartKind))
         raise QueryFileError(f"a chart is one of {kinds}, as in `{_EXAMPLES['chart']}`, not `{line}`")
+    if (found[1] == "heatmap") != bool(found[4]):
+        raise QueryFileError(
+            f"a heatmap, and nothing else, is by two columns: `heatmap of views by hour, day`, not `{line}`"
+        )
     columns = tuple(column.strip() for column in (found[2] or "").split(",") if column.strip())
-    return Chart(cast("ChartKind", found[1]), found[3], columns)
+    return Chart(cast("ChartKind", found[1]), found[3], columns, found[4])
 
 
-def _order(value: str) -> int:
-    if not re.fullmatch("[0-9]{1,6}", value):
-        raise QueryFileError(f"order is a whole number, not {value!r}")
-    return int(value)
-
-
-def _parameter(name: str, value: str, line: str) -> Parameter:
+def _column(name: str, value: str, line: str) -> Column:
+    """`number percent, of all visits`, `percent, of all visits` and `number, visits a day`."""
     declared, _, description = value.partition(",")
-    kind_text, assigned, default_text = declared.partition("=")
-    kind = _type(kind_text, line)
-    try:
-        default = parse_value(kind, default_text.strip()) if assigned else None
-    except ValueError:
-        raise QueryFileError(f"the default {default_text.strip()!r} of {name} is not {PHRASES[kind]}") from None
-    return Parameter(name, kind, default, description.strip())
+    words = declared.split()
+    kinds = [word for word in words if word in get_args(Type)]
+    formats = [word for word in words if word in FORMATS]
+    if not words or len(kinds) > 1 or len(formats) > 1 or len(kinds) + len(formats) < len(words):
+        types = ", ".join(get_args(Type))
+        raise QueryFileError(
+            f"a column has a type ({types}), a format ({', '.join(FORMATS)}) or both, not {declared.strip()!r} ({line})"
+        )
+    form = formats[0] if formats else None
+    kind = cast("Type", kinds[0]) if kinds else FORMATS[formats[0]]
+    return Column(name, kind, description.strip(), form)
 
 
-def _type(text: str, line: str) -> Type:
-    kind = text.strip()
-    if kind not in get_args(Type):
-        raise QueryFileError(f"a type is one of {', '.join(get_args(Type))}, not {kind!r} ({line})")
-    return cast("Type", kind)
+def _click(value: str, line: str) -> Click:
+    found = re.fullmatch(r"(\w+)(?:\s+by\s+(\w+))?", value)
+    if not found or found[1] not in DIMENSIONS:
+        raise QueryFileError(f"a click filters one of {', '.join(DIMENSIONS)}, not `{line}`")
+    return Click(found[1], found[2] or found[1])
+
+
+def _number(key: str, value: str) -> int:
+    if not re.fullmatch("[0-9]{1,8}", value) or int(value) > NUMBERS[key]:
+        raise QueryFileError(f"{key} is a whole number up to {NUMBERS[key]}, not {value!r}")
+    return int(value)

@@ -1,20 +1,33 @@
 """What a query file's template can call: small pieces of SQL that the databases spell differently.
 
     where {{ period("datetime") }}              the period's rows, by an index; exact where the clocks change
-    {{ day("datetime") }}                       the day of an instant, in the report's time zone
+    and {{ filters() }}                         what the request leaves of visits; `filters("v")` for `visits v`
+    and {{ event_filters() }}                   the same of events
+    {{ bucket("datetime") }}                    the hour, day, week or month of an instant, as the request asks
+    {{ day("datetime") }}                       its day; week, month, hour (0 to 23), weekday (1, Monday, to 7), minute
+    {{ recent("datetime", 30) }}                the last 30 minutes' rows, whatever the period
+    {{ seconds("datetime") }}                   seconds since 1970
+    {{ visitors() }}, {{ sessions() }}          how many there are among the rows
+    {{ bounces() }}, {{ duration() }}           sessions of one page view; seconds that the sessions took
+    {{ host("referrer") }}                      https://www.example.com/a → www.example.com
     {{ strip_scheme("doc_uri") }}               https://example.com/a → example.com/a
     {{ concat("cid", "' '", "lang") }}          text, one piece after the other
+    {{ order_by("views desc, page") }}          after what the request sorts by
+    {{ limit() }}                               the rows that the request asks for
     {{ t0 }}, {{ t1[:7] }}                      the first and the last day, 2026-01-31, as 0.7.1's files print them
 
-Whatever they have to say of the request is bound, never printed.
+Days and hours are the report's time zone's. Whatever the macros have to say of the request is bound, never printed.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, time
+import re
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
 from typing import Any, Final, SupportsIndex
 
 from crumby.errors import QueryFileError
-from crumby.reporting.period import Period
+from crumby.reporting.dialects import DIALECTS
+from crumby.reporting.filters import Predicates
+from crumby.reporting.view import MOST, View
 
 DAY_SIGNS: Final = ("", "-", ":", " ")
 
@@ -77,51 +90,125 @@ def guarded(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: Asked(value) if isinstance(value, str) else value for name, value in arguments.items()}
 
 
-class Macros:
-    """The macros for one rendering; `binds` gathers the values that their SQL refers to."""
+TERM: Final = re.compile(r"""\s*([A-Za-z_]\w*|"[^"`]+"|[0-9]+)(?:\s+(asc|desc))?\s*""", re.IGNORECASE)
+SESSION_LONGEST: Final = timedelta(days=1)  # for what else a session did, before or after the report's period
 
-    def __init__(self, dialect: str, period: Period) -> None:
+
+class Macros:
+    """`binds` has the values of what was called."""
+
+    def __init__(self, dialect: str, view: View) -> None:
         self._dialect = dialect
-        self._period = period
-        self.binds: dict[str, Any] = {
+        self._sql = DIALECTS[dialect]
+        self._view = view
+        self._predicates = Predicates(view.filters, dialect)
+        period = view.period
+        self._own: dict[str, Any] = {
             "t0": datetime.combine(period.t0, time()),
             "t1": datetime.combine(period.t1, time()),
             "start": period.start,
             "end": period.end,
+            "now": view.now,
+            "_before": period.start - SESSION_LONGEST,
+            "_after": period.end + SESSION_LONGEST,
+            "_limit": MOST if view.limit is None else view.limit,
+            "_offset_rows": view.offset,
         }
+
+    @property
+    def binds(self) -> Mapping[str, Any]:
+        return self._own | self._predicates.binds
 
     def names(self) -> Mapping[str, Any]:
         return {
             "dialect": self._dialect,
-            "t0": Day(self._period.t0.isoformat()),
-            "t1": Day(self._period.t1.isoformat()),
-            "period": self.period,
-            "day": self.day,
-            "strip_scheme": self.strip_scheme,
-            "concat": self.concat,
+            "t0": Day(self._view.period.t0.isoformat()),
+            "t1": Day(self._view.period.t1.isoformat()),
+            **{name: getattr(self, name) for name in CALLED},
         }
+
+    # Which rows
 
     def period(self, column: str) -> Sql:
         return Sql(f"({column} >= :start and {column} < :end)")
 
-    def day(self, column: str) -> Sql:
-        """The date of an instant.
+    def recent(self, column: str, minutes: int = 30) -> Sql:
+        name = f"_recent_{len(self._own)}"
+        self._own[name] = self._view.now - timedelta(minutes=minutes)
+        return Sql(f"{column} >= :{name}")
 
-        In UTC it is the database's own `date()`. Elsewhere the zone's offset is added first: one of several, where the
-        clocks change within the period.
-        """
-        offsets = self._period.offsets()
+    def filters(self, table: str = "") -> Sql:
+        return Sql(self._predicates.of_visits(_prefix(table), "datetime >= :_before and datetime < :end"))
+
+    def event_filters(self, table: str = "") -> Sql:
+        return Sql(self._predicates.of_events(_prefix(table), "datetime >= :_before and datetime < :end"))
+
+    # When
+
+    def bucket(self, column: str) -> Sql:
+        if self._view.interval == "hour":
+            return Sql(self._sql.written(self._local(column), "hour"))
+        return Sql({"day": self._date, "week": self.week, "month": self.month}[self._view.interval](column))
+
+    def day(self, column: str) -> Sql:
+        return Sql(f"date({self._local(column)})")
+
+    def _date(self, column: str) -> Sql:
+        """As text, which `day` is in SQLite alone."""
+        return Sql(self._sql.written(self._local(column), "day"))
+
+    def week(self, column: str) -> Sql:
+        return Sql(self._sql.monday(self._local(column)))
+
+    def month(self, column: str) -> Sql:
+        return Sql(self._sql.written(self._local(column), "month"))
+
+    def minute(self, column: str) -> Sql:
+        return Sql(self._sql.written(self._local(column), "minute"))
+
+    def hour(self, column: str) -> Sql:
+        return Sql(self._sql.hour(self._local(column)))
+
+    def weekday(self, column: str) -> Sql:
+        return Sql(self._sql.weekday(self._local(column)))
+
+    def seconds(self, column: str) -> Sql:
+        return Sql(self._sql.seconds(column))
+
+    def _local(self, column: str) -> str:
+        """An instant in the report's zone: with the offset added, one of several where the clocks change meanwhile."""
+        offsets = self._view.period.offsets()
         if all(offset == 0 for _, offset in offsets):
-            return Sql(f"date({column})")
-        shift = SHIFTS[self._dialect]
+            return column
         *changes, (_, last) = offsets
-        self.binds["_offset"] = last
+        self._own["_offset"] = last
         cases = ""
         for number, (until, offset) in enumerate(changes):
-            self.binds |= {f"_change_{number}": until, f"_offset_{number}": offset}
+            self._own |= {f"_change_{number}": until, f"_offset_{number}": offset}
             cases += f"when {column} < :_change_{number} then :_offset_{number} "
-        seconds = f"case {cases}else :_offset end" if cases else ":_offset"
-        return Sql(f"date({shift(column, seconds)})")
+        return self._sql.shifted(column, f"case {cases}else :_offset end" if cases else ":_offset")
+
+    # How many
+
+    def visitors(self, table: str = "") -> Sql:
+        return Sql(f"count(distinct {_prefix(table)}cid)")
+
+    def sessions(self, table: str = "") -> Sql:
+        """A session counts where it began; where filters leave a part of it, where that part is."""
+        if self._view.filters.within_sessions:
+            return Sql(f"count(distinct {_prefix(table)}session)")
+        return Sql(f"count(case when {_prefix(table)}seq = 1 then 1 end)")
+
+    def bounces(self, table: str = "") -> Sql:
+        """Sessions that began in these rows and had no second page view."""
+        going_on = "select session from visits where seq = 2 and datetime >= :start and datetime < :_after"
+        prefix = _prefix(table)
+        return Sql(f"count(case when {prefix}seq = 1 and {prefix}session not in ({going_on}) then 1 end)")
+
+    def duration(self, table: str = "") -> Sql:
+        return Sql(f"coalesce(sum({_prefix(table)}gap), 0)")
+
+    # Text
 
     def strip_scheme(self, column: str) -> Sql:
         # No `like`: SQLite's does not tell capitals from small letters, the others' do.
@@ -130,28 +217,48 @@ class Macros:
             f" when lower(substr({column}, 1, 7)) = 'http://' then substr({column}, 8) else {column} end"
         )
 
+    def host(self, column: str) -> Sql:
+        ended = self.strip_scheme(column)
+        for sign in "?#:":
+            ended = Sql(f"replace({ended}, '{sign}', '/')")
+        found = self._sql.find(self.concat(ended, "'/'"), "'/'")
+        return Sql(f"lower(substr({ended}, 1, {found} - 1))")
+
     def concat(self, *pieces: str) -> Sql:
         if self._dialect == "mysql":
             return Sql(f"concat({', '.join(pieces)})")
         return Sql(f"({' || '.join(pieces)})")
 
+    # In which order
 
-def _shift_sqlite(column: str, seconds: str) -> str:
-    """Whole seconds alone: SQLite would round 23:59:59.9995 up to the next day."""
-    return f"datetime(substr({column}, 1, 19), ({seconds}) || ' seconds')"
+    def order_by(self, usual: str) -> Sql:
+        """What is not known comes first, or last where the largest come first."""
+        asked = [(self._sql.quoted(name), falling) for name, falling in self._view.sort]
+        terms = [*asked, *map(self._term, usual.split(","))]
+        return Sql("order by " + ", ".join(self._sql.sorted(name, falling) for name, falling in terms))
+
+    def _term(self, text: str) -> tuple[str, bool]:
+        found = TERM.fullmatch(text)
+        if not found:
+            raise QueryFileError(
+                f"order_by takes columns of the answer, as in 'views desc, page', not {text.strip()!r}"
+            )
+        name = found[1]
+        return self._sql.quoted(name.strip('"')) if name.startswith('"') else name, (found[2] or "").lower() == "desc"
+
+    def limit(self) -> Sql:
+        asked = self._view.limit is not None or self._view.offset
+        return Sql("limit :_limit offset :_offset_rows" if asked else "")
 
 
-def _shift_mysql(column: str, seconds: str) -> str:
-    return f"{column} + interval ({seconds}) second"
+def _prefix(table: str) -> str:
+    return f"{table}." if table else ""
 
 
-def _shift_postgresql(column: str, seconds: str) -> str:
-    return f"{column} + ({seconds}) * interval '1 second'"
-
-
-SHIFTS: Final[Mapping[str, Callable[[str, str], str]]] = {
-    "sqlite": _shift_sqlite,
-    "mysql": _shift_mysql,
-    "postgresql": _shift_postgresql,
-}
-NAMES: Final = frozenset({"dialect", "t0", "t1", "period", "day", "strip_scheme", "concat"})
+CALLED: Final = (
+    "period", "recent", "filters", "event_filters",
+    "bucket", "day", "week", "month", "minute", "hour", "weekday", "seconds",
+    "visitors", "sessions", "bounces", "duration",
+    "strip_scheme", "host", "concat", "order_by", "limit",
+)  # fmt: skip
+NAMES: Final = frozenset({"dialect", "t0", "t1", *CALLED})

@@ -1,7 +1,7 @@
 """The days that a report is about, in a time zone, and the instants where they begin and end."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -13,9 +13,12 @@ from crumby.errors import InvalidParameter
 DEFAULT_DAYS: Final = 30
 MAX_DAYS: Final = 36_525  # a century
 DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-NAMES: Final = ("days", "from", "to", "t0", "t1", "tz")  # of the parameters
+NAMES: Final = ("period", "days", "from", "to", "t0", "t1", "tz", "compare")  # of the parameters
 STRIDE: Final = timedelta(days=3)  # since 1900 no zone has changed its clocks twice within less
 SECOND: Final = timedelta(seconds=1)
+
+
+Preset = Callable[[date], tuple[date, date]]  # today → the first day and the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +48,23 @@ class Period:
         return list(_offsets(self.start, self.end, self.zone))
 
 
-def parse_period(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Period:
-    """The period that a request asks for. `now` is UTC.
+def parse_period(
+    query: Mapping[str, str], zone: ZoneInfo, now: datetime, first_visit: datetime | None = None
+) -> Period:
+    """The period that a request asks for. `now` is UTC, as is `first_visit`, which `period=all` begins with.
 
     `days=7` is today and the seven days before it; `from` and `to` (0.7.1's code read `t0` and `t1`) name the
-    first and the last day; without any, the last 30 days. Raises InvalidParameter.
+    first and the last day; `period=last_month` and its like are named in PRESETS; without any, the last 30 days.
+    Raises InvalidParameter.
     """
     if "tz" in query:
         zone = _zone(query["tz"])
-    today = now.replace(tzinfo=UTC).astimezone(zone).date()
-    first = _date("from", query["from"]) if "from" in query else _optional_date("t0", query)
-    last = _date("to", query["to"]) if "to" in query else _optional_date("t1", query)
+    today = _day_of(now, zone)
+    if "period" in query:
+        return _preset(query, today, zone, min(today, _day_of(first_visit or now, zone)))
+    given = {name: _date(name, query[name]) for name in ("from", "to", "t0", "t1") if name in query}
+    first = given.get("from", given.get("t0"))
+    last = given.get("to", given.get("t1"))
     if "days" in query:
         if first:
             raise InvalidParameter("give either days or from, not both")
@@ -69,6 +78,81 @@ def parse_period(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Per
     if (last - first).days > MAX_DAYS:
         raise InvalidParameter(f"the period is longer than {MAX_DAYS} days")
     return Period(first, last, zone)
+
+
+def _day_of(instant: datetime, zone: ZoneInfo) -> date:
+    return instant.replace(tzinfo=UTC).astimezone(zone).date()
+
+
+def _preset(query: Mapping[str, str], today: date, zone: ZoneInfo, first: date) -> Period:
+    more = next((name for name in ("days", "from", "to", "t0", "t1") if name in query), None)
+    if more:
+        raise InvalidParameter(f"give either period or {more}, not both")
+    name = query["period"]
+    if name == "all":
+        return Period(max(first, _before(today, MAX_DAYS)), today, zone)
+    if name not in PRESETS:
+        raise InvalidParameter(f"period: {name[:60]!r} is not one of {', '.join((*PRESETS, 'all'))}")
+    return Period(*PRESETS[name](today), zone)
+
+
+def _last(days: int) -> Preset:
+    """So many days, of which today is the last."""
+    return lambda today: (today - timedelta(days=days - 1), today)
+
+
+def _month(day: date) -> date:
+    return day.replace(day=1)
+
+
+def _last_week(today: date) -> tuple[date, date]:
+    monday = today - timedelta(days=today.weekday())
+    return monday - timedelta(days=7), monday - timedelta(days=1)
+
+
+def _last_month(today: date) -> tuple[date, date]:
+    last = _month(today) - timedelta(days=1)
+    return _month(last), last
+
+
+def a_year_before(day: date) -> date:
+    """2024-02-29 → 2023-02-28."""
+    try:
+        return day.replace(year=day.year - 1)
+    except ValueError:
+        return day.replace(year=day.year - 1, day=28)
+
+
+PRESETS: Final[Mapping[str, Preset]] = {
+    "today": _last(1),
+    "yesterday": lambda today: (today - timedelta(days=1), today - timedelta(days=1)),
+    "last_7_days": _last(7),
+    "last_28_days": _last(28),
+    "last_30_days": _last(30),
+    "last_90_days": _last(90),
+    "this_week": lambda today: (today - timedelta(days=today.weekday()), today),
+    "last_week": _last_week,
+    "this_month": lambda today: (_month(today), today),
+    "last_month": _last_month,
+    "this_year": lambda today: (today.replace(month=1, day=1), today),
+    "last_year": lambda today: (date(today.year - 1, 1, 1), date(today.year - 1, 12, 31)),
+    "last_12_months": lambda today: (a_year_before(today) + timedelta(days=1), today),
+}
+COMPARISONS: Final = ("previous", "year")
+
+
+def parse_comparison(query: Mapping[str, str], period: Period) -> Period | None:
+    """`compare=previous`: as many days, right before; `compare=year`: the same days a year before."""
+    match query.get("compare"):
+        case None:
+            return None
+        case "previous":
+            last = _before(period.t0, 1)
+            return Period(_before(last, (period.t1 - period.t0).days), last, period.zone)
+        case "year":
+            return Period(a_year_before(period.t0), a_year_before(period.t1), period.zone)
+        case other:
+            raise InvalidParameter(f"compare: {other[:60]!r} is not one of {', '.join(COMPARISONS)}")
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
@@ -120,10 +204,6 @@ def _days(text: str) -> int:
     if not re.fullmatch("[0-9]{1,6}", text) or int(text) > MAX_DAYS:
         raise InvalidParameter(f"days: {text[:60]!r} is not a whole number from 0 to {MAX_DAYS}")
     return int(text)
-
-
-def _optional_date(name: str, query: Mapping[str, str]) -> date | None:
-    return _date(name, query[name]) if name in query else None
 
 
 def _date(name: str, text: str) -> date:

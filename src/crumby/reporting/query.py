@@ -12,23 +12,36 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from sqlalchemy import TextClause
 
 from crumby.errors import CrumbyError, QueryFileError
 from crumby.reporting import macros, period
 from crumby.reporting.binding import bound
-from crumby.reporting.header import GROUP, Header, Type, parse_header
-from crumby.reporting.period import Period
+from crumby.reporting.filters import DIMENSIONS
+from crumby.reporting.header import GROUP, Header, parse_header
+from crumby.reporting.parameters import Type
+from crumby.reporting.view import View
+from crumby.settings import shipped
 
 log = logging.getLogger(__name__)
 
 COLLECTIONS: Final = ("public", "private")
 FILE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-RESERVED: Final = frozenset({*period.NAMES, *macros.NAMES, "format", "start", "end"})
+WHEN_CALLED: Final[Mapping[str, frozenset[str]]] = {  # what a request may say to a file whose template calls these
+    "filters": frozenset(DIMENSIONS),
+    "event_filters": frozenset(DIMENSIONS),
+    "bucket": frozenset({"interval"}),
+    "order_by": frozenset({"sort"}),
+    "limit": frozenset({"limit", "offset"}),
+}
+RESERVED: Final = frozenset(
+    {*period.NAMES, *macros.NAMES, "format", "start", "end", "now", "interval", "sort", "limit", "offset"}
+)
 
 # What a template can trip over, apart from Jinja's own errors.
 FAULTS: Final = (
@@ -72,6 +85,19 @@ class Query:
     def _template(self) -> Template:
         return _environment.from_string(self.source)
 
+    @cached_property
+    def takes(self) -> frozenset[str]:
+        """The macros of WHEN_CALLED that its template calls."""
+        if self.error:
+            return frozenset()
+        return frozenset(find_undeclared_variables(_environment.parse(self.source)) & WHEN_CALLED.keys())
+
+    @cached_property
+    def understands(self) -> frozenset[str]:
+        """Every name that a request may say to it, but its form's."""
+        own = {parameter.name for parameter in self.header.parameters}
+        return frozenset({*period.NAMES, *own}.union(*(WHEN_CALLED[name] for name in self.takes)))
+
     def arguments(self, query: Mapping[str, str]) -> dict[str, Any]:
         """The values of the file's own parameters in a request. Raises InvalidParameter."""
         return {
@@ -79,11 +105,11 @@ class Query:
             for parameter in self.header.parameters
         }
 
-    def render(self, dialect: str, period: Period, arguments: Mapping[str, Any]) -> TextClause:
+    def render(self, dialect: str, view: View, arguments: Mapping[str, Any]) -> TextClause:
         """The statement with its values bound. Raises QueryFileError, which names the file and the remedy."""
         if self.error:
             raise QueryFileError(self.error)
-        called = macros.Macros(dialect, period)
+        called = macros.Macros(dialect, view)
         try:
             sql = self._template.render({**called.names(), **macros.guarded(arguments)})
             return bound(sql, dialect, {**called.binds, **arguments}, self._types())
@@ -108,15 +134,15 @@ def load_query(collection: str, path: Path, folder: str = "") -> Query:
     try:
         query = replace(query, source=path.read_text("utf-8-sig"))
         understood = replace(query, header=parse_header(query.source, group))
-        _check(understood)
+        check(understood)
     except (CrumbyError, OSError, *FAULTS) as error:
         line = f", line {error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
         return replace(query, error=f"{query.shown}{line}: {error}")
     return understood
 
 
-def _check(query: Query) -> None:
-    """Compile the template, and see that no parameter takes a name that is taken."""
+def check(query: Query) -> None:
+    """Compile the template, and see that no parameter takes a name that is taken. Raises QueryFileError, or Jinja's."""
     _ = query._template  # noqa: SLF001 - our own
     names = sorted(parameter.name for parameter in query.header.parameters)
     for name, following in zip_longest(names, names[1:]):
@@ -152,12 +178,19 @@ class QueryFolders:
     def __init__(self, *folders: Path) -> None:
         self._folders = folders
         self._loaded: dict[Path, tuple[tuple[int, ...], Query]] = {}
-        self._passed_over: set[Path] = set()
+        self.passed_over: dict[Path, str] = {}  # files that are no queries, and why
+
+    @classmethod
+    def laid_over(cls, own: Path | None) -> Self:
+        """The shipped queries, and the operator's own over them."""
+        return cls(*filter(None, (shipped("queries"), own)))
 
     def all(self) -> list[Query]:
         """Every query, in the order of the page."""
         found: dict[tuple[str, str], Query] = {}
         for folder in self._folders:
+            for path in folder.glob("*.sql"):
+                self._pass_over(path, "it answers nothing there; move it into public/ or private/")
             for collection in COLLECTIONS:
                 found |= self._of(folder / collection)
         return sorted(found.values(), key=lambda query: (query.header.order, query.collection, query.name))
@@ -171,10 +204,14 @@ class QueryFolders:
         for path in _files(folder):
             if FILE_NAME.fullmatch(path.stem):
                 named.setdefault(path.stem, []).append(path)
-            elif path not in self._passed_over:
-                self._passed_over.add(path)
-                log.warning("%s is no query: a name is made of letters, digits, - and _", path)
+            else:
+                self._pass_over(path, "it is no query: a name is made of letters, digits, - and _, 64 at most")
         return {(folder.name, name): _only([self._current(folder, path) for path in named[name]]) for name in named}
+
+    def _pass_over(self, path: Path, why: str) -> None:
+        if path not in self.passed_over:
+            self.passed_over[path] = why
+            log.warning("%s: %s", path, why)
 
     def _current(self, folder: Path, path: Path) -> Query:
         """The query of a file in `public/` or `private/`, or below it."""

@@ -1,47 +1,108 @@
-"""A question as it was asked, in the API or in the terminal: names and texts → the query, its period, its arguments."""
+"""A question as it was asked, in the API or the terminal: names and texts → a query, a view, arguments; its answer."""
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from crumby.database import Database
-from crumby.errors import InvalidParameter
-from crumby.reporting.period import NAMES, Period, parse_period
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from crumby.database import Database, first_line
+from crumby.errors import DatabaseUnavailable, InvalidParameter, SignInRequired
+from crumby.reporting.comparing import aligned, filled
+from crumby.reporting.filters import DIMENSIONS
+from crumby.reporting.period import Period, parse_comparison, parse_period
 from crumby.reporting.query import Query
 from crumby.reporting.run import Limits, Result, run
+from crumby.reporting.view import View, parse_view
 from crumby.settings import Settings
+from crumby.tables import visits
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    result: Result
+    compared: Sequence[Sequence[Any] | None] | None = None  # for each row, its like of the other period
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     query: Query
-    period: Period
+    view: View
     arguments: Mapping[str, Any]
+    compared: Period | None = None  # the other period
 
-    async def answer(self, database: Database, settings: Settings) -> Result:
+    @property
+    def whole(self) -> bool:
+        """Whether the answer takes all rows to be made; otherwise it is the database's rows, one by one."""
+        return bool(self.compared or self.query.header.fill)
+
+    def limits(self, settings: Settings) -> Limits:
+        rows = min(settings.query_row_limit, self.query.header.rows or settings.query_row_limit)
+        return Limits(settings.query_timeout, rows)
+
+    async def answer(self, database: Database, settings: Settings) -> Answer:
         """Raises what `run` does."""
-        limits = Limits(settings.query_timeout, settings.query_row_limit)
-        return await run(database, self.query, self.period, self.arguments, limits)
+        limits = self.limits(settings)
+        result = await self._during(self.view, database, limits)
+        if not self.compared:
+            return Answer(result)
+        other = await self._during(self.view.during(self.compared), database, limits)
+        return Answer(result, aligned(self.query.header, result, other))
+
+    async def _during(self, view: View, database: Database, limits: Limits) -> Result:
+        return filled(self.query.header, await run(database, self.query, view, self.arguments, limits), view)
 
 
 def understand(
-    query: Query, asked: Mapping[str, str], settings: Settings, now: datetime, more: Collection[str] = ()
+    query: Query,
+    asked: Iterable[tuple[str, str]],
+    settings: Settings,
+    now: datetime,
+    *,
+    more: Collection[str] = (),
+    signed_in: bool = True,
+    first_visit: datetime | None = None,
 ) -> Question:
-    """What is asked for. `now` is UTC; `more` are names that the asker himself gives a meaning.
+    """What is asked for. `now` and `first_visit` are UTC; `more` are names that the asker himself gives a meaning.
 
-    Raises InvalidParameter.
+    Raises InvalidParameter, and SignInRequired for a filter that is not for everybody.
     """
-    _refuse_unknown(query, asked, more)
-    return Question(query, parse_period(asked, settings.zone, now), query.arguments(asked))
+    pairs = list(asked)
+    own = {parameter.name for parameter in query.header.parameters}
+    _refuse_unknown(query, [name for name, _ in pairs], more)
+    _refuse_twice([name for name, _ in pairs if name not in DIMENSIONS or name in own])
+    texts = dict(pairs)
+    period = parse_period(texts, settings.zone, now, first_visit)
+    view = parse_view([pair for pair in pairs if pair[0] not in own], query.header, period, now)
+    if view.filters.private and not signed_in:
+        raise SignInRequired(f"{view.filters.private}: only signed-in people may filter by it")
+    return Question(query, view, query.arguments(texts), parse_comparison(texts, period))
 
 
-def _refuse_unknown(query: Query, asked: Collection[str], more: Collection[str]) -> None:
+def _refuse_unknown(query: Query, asked: Iterable[str], more: Collection[str]) -> None:
     """A mistyped parameter would give the answer to another question. `_` is what old clients bust caches with."""
-    known = sorted({*NAMES, *more, *(parameter.name for parameter in query.header.parameters)} - {"_"})
+    known = sorted({*query.understands, *more} - {"_"})
     for name in asked:
         if name not in {*known, *more}:
             near = difflib.get_close_matches(name.lower(), known, n=1)
             hint = f": did you mean {near[0]!r}?" if near else "."
             raise InvalidParameter(f"{name[:60]!r} is no parameter of {query.shown}{hint} It takes {', '.join(known)}")
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise InvalidParameter(f"{twice[:60]} is given twice; only filters may be")
+
+
+async def first_visit(database: Database) -> datetime | None:
+    """When the first visit was; UTC. Raises DatabaseUnavailable."""
+    try:
+        async with database.engine.connect() as connection:
+            found: datetime | None = await connection.scalar(select(func.min(visits.c.datetime)))
+    except (SQLAlchemyError, OSError) as error:
+        raise DatabaseUnavailable(f"the database can't be asked: {first_line(error)}") from error
+    return found

@@ -1,0 +1,128 @@
+"""What the databases spell differently, one class a database.
+
+An instant is a column of UTC, without a zone, or what `shifted` made of one.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+
+class Dialect(Protocol):
+    def shifted(self, instant: str, seconds: str) -> str:
+        """So many seconds later."""
+
+    def written(self, instant: str, step: str) -> str:
+        """As text: `2026-03-29T02:05` to the minute, `2026-03-29T02:00` the hour, `2026-03-29`, `2026-03`."""
+
+    def monday(self, instant: str) -> str:
+        """Of its week, as text."""
+
+    def hour(self, instant: str) -> str: ...
+
+    def weekday(self, instant: str) -> str:
+        """1, Monday, to 7."""
+
+    def seconds(self, instant: str) -> str:
+        """Since 1970, whole ones."""
+
+    def find(self, text: str, piece: str) -> str:
+        """Where it begins, from 1; 0 where it is not."""
+
+    def quoted(self, name: str) -> str: ...
+
+    def sorted(self, name: str, falling: bool) -> str:  # noqa: FBT001 - one of two ways
+        """A term of `order by`, with nulls below every value."""
+
+
+class Sqlite:
+    def shifted(self, instant: str, seconds: str) -> str:
+        return f"datetime({_whole(instant)}, ({seconds}) || ' seconds')"
+
+    def written(self, instant: str, step: str) -> str:
+        forms = {"minute": "%Y-%m-%dT%H:%M", "hour": "%Y-%m-%dT%H:00", "day": "%Y-%m-%d", "month": "%Y-%m"}
+        return f"strftime('{forms[step]}', {_whole(instant)})"
+
+    def monday(self, instant: str) -> str:
+        return f"date({_whole(instant)}, '-6 days', 'weekday 1')"
+
+    def hour(self, instant: str) -> str:
+        return f"cast(strftime('%H', {_whole(instant)}) as integer)"
+
+    def weekday(self, instant: str) -> str:
+        return f"(cast(strftime('%w', {_whole(instant)}) as integer) + 6) % 7 + 1"  # whose week begins with Sunday, 0
+
+    def seconds(self, instant: str) -> str:
+        return f"cast(strftime('%s', {_whole(instant)}) as integer)"
+
+    def find(self, text: str, piece: str) -> str:
+        return f"instr({text}, {piece})"
+
+    def quoted(self, name: str) -> str:
+        return f'"{name}"'
+
+    def sorted(self, name: str, falling: bool) -> str:  # noqa: FBT001
+        return f"{name} desc" if falling else name
+
+
+def _whole(instant: str) -> str:
+    """Whole seconds alone: SQLite would round 23:59:59.9995 up to the next day."""
+    return f"substr({instant}, 1, 19)"
+
+
+class Mysql(Sqlite):
+    def shifted(self, instant: str, seconds: str) -> str:
+        return f"{instant} + interval ({seconds}) second"
+
+    def written(self, instant: str, step: str) -> str:
+        forms = {"minute": "%Y-%m-%dT%H:%i", "hour": "%Y-%m-%dT%H:00", "day": "%Y-%m-%d", "month": "%Y-%m"}
+        return f"date_format({instant}, '{forms[step]}')"
+
+    def monday(self, instant: str) -> str:
+        return self.written(f"({instant} - interval weekday({instant}) day)", "day")
+
+    def hour(self, instant: str) -> str:
+        return f"hour({instant})"
+
+    def weekday(self, instant: str) -> str:
+        return f"weekday({instant}) + 1"
+
+    def seconds(self, instant: str) -> str:
+        return f"timestampdiff(second, '1970-01-01', {instant})"
+
+    def quoted(self, name: str) -> str:
+        return f"`{name}`"
+
+
+class Postgresql(Sqlite):
+    def shifted(self, instant: str, seconds: str) -> str:
+        return f"{instant} + ({seconds}) * interval '1 second'"
+
+    def written(self, instant: str, step: str) -> str:
+        forms = {
+            "minute": 'YYYY-MM-DD"T"HH24:MI',
+            "hour": 'YYYY-MM-DD"T"HH24:00',
+            "day": "YYYY-MM-DD",
+            "month": "YYYY-MM",
+        }
+        return f"to_char({instant}, '{forms[step]}')"
+
+    def monday(self, instant: str) -> str:
+        return self.written(f"date_trunc('week', {instant})", "day")
+
+    def hour(self, instant: str) -> str:
+        return f"cast(extract(hour from {instant}) as integer)"
+
+    def weekday(self, instant: str) -> str:
+        return f"cast(extract(isodow from {instant}) as integer)"
+
+    def seconds(self, instant: str) -> str:
+        return f"cast(floor(extract(epoch from {instant})) as bigint)"
+
+    def find(self, text: str, piece: str) -> str:
+        return f"strpos({text}, {piece})"
+
+    def sorted(self, name: str, falling: bool) -> str:  # noqa: FBT001
+        return f"{name} desc nulls last" if falling else f"{name} nulls first"
+
+
+DIALECTS: Final[Mapping[str, Dialect]] = {"sqlite": Sqlite(), "mysql": Mysql(), "postgresql": Postgresql()}
