@@ -127,6 +127,7 @@ def pins(lock: str) -> dict[str, str]:
         ("build", PROJECT["build-system"]["requires"]),
         ("run", PROJECT["project"]["dependencies"]),
         ("dev", [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]),
+        ("clients", PROJECT["dependency-groups"]["clients"]),
     ],
 )
 def test_a_lock_pins_what_pyproject_asks_for(lock: str, wanted: list[str]) -> None:
@@ -142,6 +143,6 @@ def test_a_package_has_one_version_in_all_locks(lock: str) -> None:
     assert pins(lock).items() <= pins("dev").items()
 
 
-@pytest.mark.parametrize("lock", ["build", "run", "dev"])
+@pytest.mark.parametrize("lock", ["build", "run", "dev", "clients"])
 def test_a_lock_names_no_address(lock: str) -> None:
     assert "://" not in (ROOT / "requirements" / f"{lock}.txt").read_text()

@@ -54,18 +54,18 @@ async def endless_readers(server: Crumby, limit_s: float) -> AsyncIterator[Answe
         asyncio.TaskGroup() as tasks,
     ):
         for number in range(READERS):
-            tasks.create_task(read(client, stop, number * limit_s / READERS, answers))
+            tasks.create_task(read(client, stop, number, limit_s, answers))
         try:
             yield answers
         finally:
             stop.set()
 
 
-async def read(client: httpx.AsyncClient, stop: asyncio.Event, first_after_s: float, answers: Answers) -> None:
-    await asyncio.sleep(first_after_s)
+async def read(client: httpx.AsyncClient, stop: asyncio.Event, days: int, limit_s: float, answers: Answers) -> None:
+    await asyncio.sleep(days * limit_s / READERS)
     while not stop.is_set():
         started = time.monotonic()
-        response = await client.get(ADDRESS)
+        response = await client.get(ADDRESS, params={"days": days})  # or ten would be one: the same is run once
         answers.seconds.append(time.monotonic() - started)
         assert (response.status_code, response.json()["error"]) == (503, "QueryTimeout"), response.text
         assert int(response.headers["Retry-After"]) > 0
@@ -154,8 +154,8 @@ async def test_a_client_that_leaves_takes_its_report_along(queries: Path) -> Non
     """
     with Crumby(queries=str(queries), query_timeout="60") as server:
         streams = [(await asyncio.open_connection("127.0.0.1", server.port))[1] for _ in range(20)]
-        for stream in streams:
-            stream.write(f"GET {ADDRESS} HTTP/1.1\r\nHost: stats.example.com\r\n\r\n".encode())
+        for days, stream in enumerate(streams):
+            stream.write(f"GET {ADDRESS}?days={days} HTTP/1.1\r\nHost: stats.example.com\r\n\r\n".encode())
         async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=30) as client:
             try:
                 await asyncio.sleep(0.5)

@@ -83,12 +83,12 @@ async def test_a_report_that_never_ends_is_stopped_and_the_connection_serves_the
     event.listen(site.database.reports.sync_engine, "invalidate", lambda *connection: lost.append(connection))
     await assert_stopped(site, endless[number])
     assert (in_use(site), lost) == (0, [])
-    assert (await site.answer("select 1 as one")).json() == {"columns": ["one"], "data": [[1]]}
+    assert (await site.answer("select 1 as one")).json()["data"] == [[1]]
 
 
 async def test_endless_reports_do_not_hold_up_the_others(site: Site) -> None:
     with site.query(CROSS_JOIN) as address:
-        endless = [asyncio.ensure_future(site.guest.get(address)) for _ in range(4)]
+        endless = [asyncio.ensure_future(site.guest.get(address, params={"days": days})) for days in range(4)]
         await asyncio.sleep(0.1)
         assert (await site.guest.get("/api/public/platforms")).status_code == 200
         assert not any(each.done() for each in endless)
@@ -100,7 +100,7 @@ async def test_reports_that_wait_for_others_are_answered_in_the_same_time(site: 
     """There are fewer connections than reports. Seen to fail where the waiting does not count into the limit."""
     with site.query(CROSS_JOIN) as address:
         start = time.monotonic()
-        endless = [asyncio.ensure_future(site.guest.get(address)) for _ in range(20)]
+        endless = [asyncio.ensure_future(site.guest.get(address, params={"days": days})) for days in range(20)]
         await asyncio.sleep(0.1)
         hit = new_hit()
         assert (await site.guest.post("/hit", json=hit)).status_code == 204
@@ -164,7 +164,7 @@ async def test_an_answer_past_the_limit_is_cut_and_says_so(site: Site) -> None:
     response = await site.answer(sql)
     assert len(response.json()["data"]) == 100
     assert response.json()["truncated"] is True
-    for form in ("json", "records", "ndjson", "csv"):
+    for form in ("json", "records", "ndjson", "csv", "html"):
         assert (await site.answer(sql, format=form)).headers["X-Crumby-Truncated"] == "true"
 
 
@@ -177,7 +177,7 @@ async def test_an_answer_of_just_the_limit_is_whole(site: Site) -> None:
 
 async def test_an_answer_without_rows_has_its_columns(site: Site) -> None:
     response = await site.answer("select cid, ip from visits where id < 0")
-    assert response.json() == {"columns": ["cid", "ip"], "data": []}
+    assert (response.json()["columns"], response.json()["data"]) == (["cid", "ip"], [])
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ class Pace:
         self._stopped = threading.Event()
         self._since = time.monotonic()
 
+    def begin(self) -> None:
+        """What was between two pieces of an answer was the client's time."""
+        self._since = time.monotonic()
+
     def stop(self) -> None:
         self._stopped.set()
 

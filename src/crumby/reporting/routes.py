@@ -1,6 +1,6 @@
 """The endpoints that answer questions: the list of queries, and each query's answer."""
 
-import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, get_args
 
@@ -10,32 +10,23 @@ from starlette.responses import JSONResponse, Response
 
 from crumby.accounts import User
 from crumby.asking import SignedIn, wants_page
-from crumby.database import Database
 from crumby.errors import InvalidParameter, NotFound, SignInRequired
 from crumby.reporting import catalogue
+from crumby.reporting.answering import Answering
+from crumby.reporting.flow import Flow
 from crumby.reporting.query import COLLECTIONS, Query, QueryFolders
-from crumby.reporting.questions import understand
-from crumby.reporting.results import Format, respond
-from crumby.settings import Settings
+from crumby.reporting.questions import Question, first_visit, understand
+from crumby.reporting.results import WRITERS, Format
+from crumby.reporting.sending import CLIENT_LEFT, Streamed, outlasted, tagged, whole
 
 READ: Final = ["GET", "HEAD"]
-CLIENT_LEFT: Final = 499  # nginx's word for it; nobody reads it
+LISTED: Final = {"Cache-Control": "private, no-cache", "Vary": "Accept"}  # it hangs on who asks, and in what form
 router = APIRouter(prefix="/api", include_in_schema=False)
 
 
 def _folders(request: Request) -> QueryFolders:
     folders: QueryFolders = request.state.queries
     return folders
-
-
-def _database(request: Request) -> Database:
-    database: Database = request.state.database
-    return database
-
-
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.state.settings
-    return settings
 
 
 Folders = Annotated[QueryFolders, Depends(_folders)]
@@ -58,43 +49,36 @@ async def queries_of(request: Request, collection: str, folders: Folders, user: 
 
 @router.api_route("/{collection}/{name}", methods=READ)
 @router.api_route("/{collection}/{name}/", methods=READ)
-async def answer(
-    request: Request,
-    collection: str,
-    name: str,
-    folders: Folders,
-    user: SignedIn,
-    database: Annotated[Database, Depends(_database)],
-    settings: Annotated[Settings, Depends(_settings)],
-) -> Response:
+async def answer(request: Request, collection: str, name: str, folders: Folders, user: SignedIn) -> Response:
     _allow(collection, user)
     query = folders.get(collection, name)
     if not query:
         raise NotFound(f"there is no query {collection}/{name[:64]}; /api lists those there are")
-    asked = dict(request.query_params)
-    form = _format(asked)
-    question = understand(query, asked, settings, datetime.now(UTC).replace(tzinfo=None), more=("format", "_"))
-    running = asyncio.ensure_future(question.answer(database, settings))
-    if not await _outlasted(request, running):
+    form = chosen_format(request.query_params)
+    question = await _question(request, query, user)
+    answering: Answering = request.state.answering
+    asking = answering.flow if form in WRITERS else answering.answer
+    found = await outlasted(request.receive, asking(question))
+    if found is None:
         return Response(status_code=CLIENT_LEFT)
-    return respond(running.result(), form, query)
+    answered, age_s = found
+    if isinstance(answered, Flow):
+        return Streamed(answered, form, question)
+    return await whole(request, answered, form, question, user, age_s)
 
 
-async def _outlasted(request: Request, running: asyncio.Future[Any]) -> bool:
-    """Whether the client waits until it is done. A client that leaves cancels it, and so stops the statement."""
-    leaving = asyncio.ensure_future(_left(request))
-    try:
-        await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return running.done()
-    finally:
-        leaving.cancel()
-        if running.cancel():  # it was not done
-            await asyncio.wait({running})
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+async def _question(request: Request, query: Query, user: User | None) -> Question:
+    asked = request.query_params.multi_items()
+    since = await first_visit(request.state.database) if ("period", "all") in asked else None
+    return understand(
+        query,
+        asked,
+        request.state.settings,
+        datetime.now(UTC).replace(tzinfo=None),
+        more=("format", "_"),
+        signed_in=user is not None,
+        first_visit=since,
+    )
 
 
 def _listed(request: Request, queries: list[Query], user: User | None, collection: str | None) -> Response:
@@ -104,7 +88,7 @@ def _listed(request: Request, queries: list[Query], user: User | None, collectio
         context = {"queries": listing, "collection": collection, "user": user and user.name}
         page: Response = request.state.render(request, "queries.html", context)
         return page
-    return JSONResponse({"queries": listing})
+    return tagged(request, JSONResponse({"queries": listing}, headers=LISTED))
 
 
 def _allow(collection: str, user: User | None) -> None:
@@ -114,7 +98,8 @@ def _allow(collection: str, user: User | None) -> None:
         raise SignInRequired("this takes a signed-in user")
 
 
-def _format(asked: dict[str, str]) -> Format:
+def chosen_format(asked: Mapping[str, str]) -> Format:
+    """Raises InvalidParameter."""
     form: Any = asked.get("format", "json")
     if form not in get_args(Format):
         raise InvalidParameter(f"format: {form[:60]!r} is not one of {', '.join(get_args(Format))}")

@@ -3,21 +3,21 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import aiosqlite
-from sqlalchemy import TextClause
+from sqlalchemy import Row, TextClause
 from sqlalchemy.exc import DBAPIError, ResourceClosedError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncResult
 
 from crumby.database import Database, first_line
 from crumby.errors import DatabaseUnavailable, QueryFileError, QueryTimeout
 from crumby.reporting.pace import STEPS, Pace
-from crumby.reporting.period import Period
 from crumby.reporting.query import Query
-from crumby.reporting.reach import confined, tidy
+from crumby.reporting.reach import Reach, confined, tidy
+from crumby.reporting.view import View
 from crumby.reporting.wal import wait_for_reset
 
 # What the databases say when they stop a statement: SQLite, MariaDB, MySQL, PostgreSQL.
@@ -26,11 +26,14 @@ STOPPED = re.compile(r"interrupted|max_statement_time|maximum statement executio
 
 CONNECT_TIMEOUT: Final = 5.0  # seconds for a connection, be it the network or the other reports that keep it waiting
 
+Rows = Sequence[Sequence[Any]]
+Step = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]  # does one thing that the database may be long at
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
     columns: Sequence[str]
-    rows: Sequence[Sequence[Any]]
+    rows: Rows
     truncated: bool  # there are more rows than these
 
 
@@ -49,18 +52,61 @@ class Limits:
         return self.timeout_s * 1.1 + 0.1
 
 
-async def run(database: Database, query: Query, period: Period, arguments: Mapping[str, Any], limits: Limits) -> Result:
-    """The query's answer.
+class Reading:
+    """An answer that is being read: as many rows as the limit lets through, some at a time.
+
+    The others stay in the database: they may be millions.
+    """
+
+    def __init__(self, stream: AsyncResult[Any], most: int, step: Step) -> None:
+        self.columns = list(stream.keys())
+        self.truncated = False  # known with the last rows: there are more
+        self.ended = False
+        self._stream = stream
+        self._left = most
+        self._step = step
+
+    async def rows(self, most: int) -> Sequence[Row[Any]]:
+        """The next ones; none, or fewer than `most`, when it has ended. Raises what `reading` does."""
+        if self.ended:
+            return []
+        size = most if most < self._left else self._left + 1  # one more tells whether it is cut
+        try:
+            rows: Sequence[Row[Any]] = await self._step(lambda: self._stream.fetchmany(size))
+        except Exception:
+            self.ended = True  # the database has ended it
+            raise
+        self.ended = len(rows) < size
+        if len(rows) > self._left:
+            self.ended = self.truncated = True
+            rows = rows[: self._left]
+        self._left -= len(rows)
+        return rows
+
+
+async def run(database: Database, query: Query, view: View, arguments: Mapping[str, Any], limits: Limits) -> Result:
+    """The query's answer. Raises what `reading` does."""
+    async with reading(database, query, view, arguments, limits) as answer:
+        rows = await answer.rows(limits.rows)
+        return Result(answer.columns, rows, answer.truncated)
+
+
+@contextlib.asynccontextmanager
+async def reading(
+    database: Database, query: Query, view: View, arguments: Mapping[str, Any], limits: Limits
+) -> AsyncIterator[Reading]:
+    """The query's answer, row by row. The time limit is for all of it, whoever is slow to take the rows.
 
     Raises QueryFileError for SQL that the database does not take, QueryTimeout, and DatabaseUnavailable.
     """
-    statement = query.render(database.dialect, period, arguments)
+    statement = query.render(database.dialect, view, arguments)
     clock = asyncio.get_running_loop().time
     started = clock()
     await _let_the_log_be_reset(database, query, limits)
     async with _connected(database, limits.after(clock() - started), statement) as connection:
         try:
-            return await _answer(connection, statement, limits.after(clock() - started))
+            async with _opened(connection, statement, limits.after(clock() - started)) as answer:
+                yield answer
         except QueryFileError as error:
             raise QueryFileError(f"{query.shown}: {error}") from None
         except DBAPIError as error:
@@ -113,58 +159,67 @@ async def _give_back(connection: AsyncConnection, statement: TextClause) -> None
         await connection.close()
 
 
-async def _answer(connection: AsyncConnection, statement: TextClause, limits: Limits) -> Result:
-    if connection.dialect.name == "sqlite":
-        return await _interruptible(connection, statement, limits)
-    async with asyncio.timeout(limits.patience_s), _errors_wrapped(connection):
-        return await _fetch(connection, statement, limits.rows)
+@contextlib.asynccontextmanager
+async def _opened(connection: AsyncConnection, statement: TextClause, limits: Limits) -> AsyncIterator[Reading]:
+    sqlite = connection.dialect.name == "sqlite"
+    steps = _interruptible(connection) if sqlite else _errors_wrapped(connection)
+    async with asyncio.timeout(limits.timeout_s if sqlite else limits.patience_s), steps as step:
+        answer = Reading(await step(lambda: connection.stream(statement)), limits.rows, step)
+        try:
+            yield answer
+        finally:
+            if (answer.truncated or not answer.ended) and not connection.invalidated:
+                await connection.invalidate()  # MySQL would send the others first
 
 
-async def _fetch(connection: AsyncConnection, statement: TextClause, limit: int) -> Result:
-    """As many rows as the limit lets through. The others stay in the database: they may be millions."""
-    stream = await connection.stream(statement)
-    columns = list(stream.keys())
-    rows = await stream.fetchmany(limit + 1)
-    truncated = len(rows) > limit
-    if truncated:
-        await connection.invalidate()  # MySQL would send the others first
-    return Result(columns, rows[:limit], truncated)
+async def _straight(work: Callable[[], Awaitable[Any]]) -> Any:
+    return await work()
 
 
 @contextlib.asynccontextmanager
-async def _errors_wrapped(connection: AsyncConnection) -> AsyncIterator[None]:
+async def _errors_wrapped(connection: AsyncConnection) -> AsyncIterator[Step]:
     """SQLAlchemy wraps the drivers' errors, but not those that asyncpg has while it streams."""
     if connection.dialect.name != "postgresql":
-        yield
+        yield _straight
         return
     import asyncpg
 
-    raw = await connection.get_raw_connection()
+    driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
     try:
-        yield
+        yield _straight
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        gone = cast("asyncpg.Connection", raw.driver_connection).is_closed()
+        gone = driver.is_closed()
         if gone:
             await connection.invalidate()
         raise DBAPIError(None, None, error, connection_invalidated=gone) from error
 
 
-async def _interruptible(connection: AsyncConnection, statement: TextClause, limits: Limits) -> Result:
+@contextlib.asynccontextmanager
+async def _interruptible(connection: AsyncConnection) -> AsyncIterator[Step]:
     """SQLite runs in a thread that no cancellation reaches: it has to be told."""
     raw = await connection.get_raw_connection()
     driver = cast("aiosqlite.Connection", raw.driver_connection)
     pace = Pace(connection.sync_engine.pool.checkedout)  # type: ignore[attr-defined]  # as only a queue of them has it
     await driver.set_progress_handler(pace, STEPS)
     async with confined(driver) as reach:
-        running = asyncio.ensure_future(_fetch(connection, statement, limits.rows))
         try:
-            await asyncio.wait({running}, timeout=limits.timeout_s)
-        finally:  # the limit, or a client that left
+            yield lambda work: _told(driver, pace, reach, work)
+        finally:
             pace.stop()
-            while not running.done():  # told again, since between two steps it does not hear
-                await driver.interrupt()
-                await asyncio.wait({running}, timeout=0.05)
-            await asyncio.gather(running, return_exceptions=True)  # its error is not one that nobody asked for
+
+
+async def _told(driver: aiosqlite.Connection, pace: Pace, reach: Reach, work: Callable[[], Awaitable[Any]]) -> Any:
+    pace.begin()
+    running = asyncio.ensure_future(work())
+    try:
+        await asyncio.wait({running})
+    finally:
+        if not running.done():  # the limit, or a client that left
+            pace.stop()
+        while not running.done():  # told again, since between two steps it does not hear
+            await driver.interrupt()
+            await asyncio.wait({running}, timeout=0.05)
+        await asyncio.gather(running, return_exceptions=True)  # its error is not one that nobody asked for
     if running.exception() and reach.refused:
         raise QueryFileError(reach.refused)
     return running.result()

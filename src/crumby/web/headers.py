@@ -44,7 +44,7 @@ def _add(headers: MutableHeaders, path: str, *, hashed: bool) -> None:
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["Content-Security-Policy"] = EXPLORER_POLICY if path in EXPLORERS else POLICY
     if path.startswith("/api/private"):
-        headers["Cache-Control"] = "no-store"
+        headers.setdefault("Cache-Control", "no-store")
     if path.startswith("/static/"):
         # A module imports another one without its hash: ask again, or old and new ones meet after an upgrade.
         headers["Cache-Control"] = "public, max-age=31536000, immutable" if hashed else "no-cache"
@@ -65,7 +65,7 @@ class SharedPaths:
             app,
             allow_methods=["GET", "POST"],
             allow_headers=["Content-Type"],
-            expose_headers=["X-Crumby", "X-Crumby-Truncated"],
+            expose_headers=["ETag", "X-Crumby", "X-Crumby-Truncated"],
             max_age=21_600,
             **_allowed(origins),
         )

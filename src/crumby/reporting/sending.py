@@ -1,0 +1,147 @@
+"""How an answer goes out: its headers, or word that the client has it already; all of it at once, or as it comes."""
+
+import asyncio
+import hashlib
+import logging
+import re
+from collections.abc import Awaitable
+from typing import Final, TypeVar
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from crumby.accounts import User
+from crumby.errors import CrumbyError
+from crumby.reporting import page
+from crumby.reporting.flow import Flow
+from crumby.reporting.questions import Answer, Question
+from crumby.reporting.results import MEDIA_TYPES, WRITERS, Format, Plain, encoded
+from crumby.reporting.run import Rows
+
+log = logging.getLogger(__name__)
+
+MANY: Final = 1000  # rows, some 5 ms of work: more are encoded in a thread, while hits go on
+CLIENT_LEFT: Final = 499  # nginx's word for it; nobody reads it
+TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
+
+T = TypeVar("T")
+
+
+async def whole(
+    request: Request, answer: Answer, form: Format, question: Question, user: User | None, age_s: int = 0
+) -> Response:
+    """A cut one says `truncated` in JSON, and `X-Crumby-Truncated` in every format."""
+    make = _page if form == "html" else _response
+    if len(answer.result.rows) > MANY:
+        response = await asyncio.to_thread(make, request, answer, form, question, user)
+    else:
+        response = make(request, answer, form, question, user)
+    response.headers.update(_freshness(form, question, age_s))
+    if answer.result.truncated:
+        response.headers["X-Crumby-Truncated"] = "true"
+    return tagged(request, response)
+
+
+def _response(_request: Request, answer: Answer, form: Format, question: Question, _user: User | None) -> Response:
+    return Response(encoded(answer, form, question), media_type=MEDIA_TYPES[form], headers=_headers(form, question))
+
+
+def _page(request: Request, answer: Answer, _form: Format, question: Question, user: User | None) -> Response:
+    context = page.context(answer, question)
+    context |= {"user": user and user.name, "links": _links(request)}
+    response: Response = request.state.render(request, "answer.html", context)
+    return response
+
+
+def _links(request: Request) -> list[tuple[str, str]]:
+    """The same question in the other formats; what was posted has no address."""
+    if request.method == "POST":
+        return []
+    asked = [pair for pair in request.query_params.multi_items() if pair[0] != "format"]
+    return [(name, f"?{urlencode([*asked, ('format', form)])}") for form, name in page.FORMS.items()]
+
+
+def tagged(request: Request, response: Response) -> Response:
+    """The response with an ETag; without its body, if the client has just that. The tag is weak: of what is packed."""
+    tag = f'"{hashlib.blake2b(bytes(response.body), digest_size=16).hexdigest()}"'
+    response.headers["ETag"] = f"W/{tag}"
+    known = request.headers.get("if-none-match", "")
+    if known.strip() != "*" and tag not in TAG.findall(known):
+        return response
+    kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+    return Response(status_code=304, headers=kept)
+
+
+def _headers(form: Format, question: Question) -> dict[str, str]:
+    if form == "csv":
+        return {"Content-Disposition": f'attachment; filename="{question.query.name}.csv"'}
+    return {}
+
+
+def _freshness(form: Format, question: Question, age_s: int) -> dict[str, str]:
+    """Who may keep it, and for how long without asking again. A page names who is signed in."""
+    if question.query.private or question.view.filters.private:
+        return {"Cache-Control": "private, no-store"}
+    if form == "html":
+        return {"Cache-Control": "private, no-cache"}
+    lasts_s = question.query.header.cache
+    if not lasts_s:
+        return {"Cache-Control": "no-cache"}
+    return {"Cache-Control": f"public, max-age={lasts_s}", "Age": str(age_s)}
+
+
+class Streamed(Response):
+    """Rows as they come. The connection is broken off if not all of them do: by a fault, or by either limit."""
+
+    def __init__(self, flow: Flow, form: Format, question: Question) -> None:
+        headers = _headers(form, question) | _freshness(form, question, 0)
+        super().__init__(media_type=MEDIA_TYPES[form], headers=headers)
+        del self.headers["Content-Length"]
+        self._flow = flow
+        self._question = question
+        self._head, self._some = WRITERS[form]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": self._head(self._flow.columns), "more_body": True})
+            if scope["method"] == "HEAD" or await outlasted(receive, self._sent(send)):
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            await self._flow.stop()
+
+    async def _sent(self, send: Send) -> bool:
+        """Whether all of it is."""
+        plain = Plain(self._flow.columns, self._question.query.header)
+        try:
+            while (rows := await self._flow.piece()) is not None:
+                await send({"type": "http.response.body", "body": self._encoded(plain(rows)), "more_body": True})
+        except CrumbyError as error:
+            log.warning("an answer was broken off: %s", error)
+            return False
+        if self._flow.truncated:
+            log.warning("an answer was broken off: %s has more rows than its limit", self._question.query.shown)
+        return not self._flow.truncated
+
+    def _encoded(self, rows: Rows) -> bytes:
+        return self._some(self._flow.columns, rows)
+
+
+async def outlasted(receive: Receive, work: Awaitable[T]) -> T | None:
+    """What it gives, if the client waits for it. A client that leaves cancels it, and so stops the statement."""
+    running = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_left(receive))
+    try:
+        await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return running.result() if running.done() else None
+    finally:
+        leaving.cancel()
+        if running.cancel():  # it was not done
+            await asyncio.wait({running})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
