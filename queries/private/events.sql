@@ -2,12 +2,12 @@
 -- What visitors did. Of the same event by the same visitor on the same page, the last value counts.
 --
 -- chart: table
--- group: Content
--- order: 25
+-- group: As Crumby 0.7.1 had them
+-- order: 95
 -- column Title: text, title of the page
 -- column Name: text, name of the event
 -- column Value: text, value of the event
--- column Count: integer, visitors for whom that was the last value
+-- column Count: count, visitors for whom that was the last value
 select
   doc_title as "Title",
   name as "Name",
@@ -15,6 +15,7 @@ select
   count(value) as "Count"
 from events
 where id in (select max(id) from events group by cid, doc_title, name)
-  and {{ period("datetime") }}
+  and {{ period("datetime") }} and {{ event_filters() }}
 group by doc_title, name, value
 order by 4 desc, coalesce(doc_title, ''), doc_title is null, coalesce(name, ''), coalesce(value, ''), value is null
+{{ limit() }}

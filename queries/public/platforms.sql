@@ -4,12 +4,14 @@
 -- chart: bars of users by platform
 -- group: Visitors
 -- order: 40
--- column platform: text, operating system
--- column users: integer, visitors: distinct cookies
+-- click: platform
+-- column platform: platform, operating system
+-- column users: count, visitors: distinct cookies
 select
   platform,
   count(distinct cid) as users
 from visits
-where {{ period("datetime") }}
+where {{ period("datetime") }} and {{ filters() }}
 group by platform
-order by 2 desc, coalesce(platform, '')
+{{ order_by("users desc, platform") }}
+{{ limit() }}

@@ -2,11 +2,11 @@
 -- Visitors and page views of each day, quiet days included.
 --
 -- chart: timeseries of users, views by date
--- group: Traffic
--- order: 10
+-- group: As Crumby 0.7.1 had them
+-- order: 90
 -- column date: date, the day, in the report's time zone
--- column users: integer, visitors: distinct cookies of that day
--- column views: integer, page views
+-- column users: count, visitors: distinct cookies of that day
+-- column views: count, page views
 select
   date(c.datetime) as date,
   coalesce(v.users, 0) as users,
@@ -18,7 +18,7 @@ left join (
     count(distinct cid) as users,
     count(*) as views
   from visits
-  where {{ period("datetime") }}
+  where {{ period("datetime") }} and {{ filters() }}
   group by 1
 ) v on v.date = date(c.datetime)
 where c.datetime between :t0 and :t1

@@ -1,27 +1,23 @@
 """Whatever a request says, a query is one statement: the same text, to the letter, at the database's driver."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
 from urllib.parse import quote
 
 import pytest
 from sqlalchemy import event, func, select
 
+from crumby.reporting.filters import DIMENSIONS
+from crumby.reporting.interval import Interval
+from crumby.reporting.query import Query, load_query
+from crumby.settings import shipped
 from crumby.tables import visits
 from tests.reporting.crumbs import VISITS
 from tests.reporting.site import Site
 
-SHIPPED = [
-    "/api/public/visits",
-    "/api/public/documents",
-    "/api/public/locations",
-    "/api/public/platforms",
-    "/api/private/origins",
-    "/api/private/locations",
-    "/api/private/events",
-]
-SHARED = ["days", "from", "to", "t0", "t1", "tz", "format", "_"]
+SHIPPED = sorted(shipped("queries").glob("*/*.sql"))
 TYPED = """\
 -- parameter who: text
 -- parameter rows: integer
@@ -109,6 +105,19 @@ HOSTILE = [
     "=cmd|' /c calc'!a1",
 ]
 
+ENDINGS = ["", " or 1 = 1", " or 1 = 1 --", "; select 1", ") or (1 = 1", " union select 1, 2", "/*", "\n--", "||now()"]
+ENDINGS += [" desc", ", (select 1)", " = x"]
+MARKS = ["views", "page'", '-"page"', "country`", "1)", "$1", "\\'", "{{", "1e0", "%"]
+PAYLOADS = list(
+    dict.fromkeys(
+        [
+            *HOSTILE,
+            *(f"{sign}{value}" for sign in ("!", "~", "!~", "-") for value in HOSTILE),  # of filters and orders
+            *(f"{mark}{ending}" for mark in MARKS for ending in ENDINGS),
+        ]
+    )
+)
+SAMPLES = {"sqlite": 2, "mysql": 1, "postgresql": 1}  # payloads for each parameter of each query, in the short form
 
 NO_REPORTS = ("start transaction", "explain", "(")  # what begins one in MySQL, and what the files are checked with
 
@@ -129,10 +138,9 @@ def recorded(site: Site) -> Iterator[list[str]]:
 
 
 async def texts_for(site: Site, address: str, requests: list[dict[str, str]]) -> set[str]:
-    member = "/private/" in address
     with recorded(site) as texts:
         for parameters in requests:
-            assert await site.status(address, parameters, member=member) in {200, 422}, parameters
+            assert await site.status(address, parameters, member=True) in {200, 422}, parameters
     return set(texts)
 
 
@@ -142,22 +150,78 @@ async def assert_untouched(site: Site) -> None:
 
 
 MARCH = {"from": "2026-03-27", "to": "2026-03-31"}
-SHAPES = [MARCH, MARCH | {"tz": "Asia/Kathmandu"}, MARCH | {"tz": "Europe/Berlin"}]  # without, with, with two offsets
+ZONES = ["Etc/UTC", "Asia/Kathmandu", "Europe/Berlin"]  # an offset of nothing, one, and two of them
+WHEN = frozenset({"days", "from", "to", "t0", "t1", "period"})  # decide on the usual interval as well
+STARTS = WHEN - {"to", "t1"}
+COUNTS = frozenset({"days", "limit", "offset"})  # take few of the payloads, and so two numbers besides
 
 
-@pytest.mark.parametrize("address", SHIPPED)
-async def test_a_shipped_query_is_one_statement(site: Site, address: str) -> None:
-    plain = await texts_for(site, address, [{}])
-    shapes = await texts_for(site, address, SHAPES)
+def harmless(query: Query, name: str, like: Iterable[str]) -> list[str]:
+    """Values that a person gives: their statements are all that there are. A filter's are of the forms of `like`."""
+    own = {parameter.name: parameter for parameter in query.header.parameters}
+    if name in own:
+        return [str(choice) for choice in own[name].choices] or ["x", ""]
+    if name in DIMENSIONS:
+        return sorted({f"{value[: len(value) - len(value.lstrip('!~'))][:2]}x" for value in like})
+    if name == "sort":
+        return [f"{sign}{column.name}" for column in query.header.columns for sign in ("", "-")]
+    known = {"tz": ZONES, "interval": get_args(Interval), "limit": ["9"], "offset": ["9"], "compare": ["previous"]}
+    return list(known.get(name, []))
+
+
+def asking(name: str, value: str) -> dict[str, str]:
+    return ({} if name in STARTS else MARCH) | {name: value}
+
+
+async def shapes_for(site: Site, query: Query, name: str, like: Iterable[str]) -> set[str]:
+    """The statements that a parameter may come to."""
+    requests = [asking(name, value) for value in harmless(query, name, like)]
+    if name in WHEN and "interval" in query.understands:
+        requests += [asking("interval", value) for value in harmless(query, "interval", [])]
+    return await texts_for(site, address_of(query), requests)
+
+
+def address_of(query: Query) -> str:
+    return f"/api/{query.collection}/{query.name}"
+
+
+async def assert_one_statement(site: Site, path: Path, payloads: Callable[[int], Sequence[str]]) -> None:
+    """`payloads` are those for the parameter of a number."""
+    query = load_query(path.parent.name, path)
+    plain = await texts_for(site, address_of(query), [{}])
     assert len(plain) == 1
-    assert plain <= shapes
-    # What refuses a value knows neither query nor database: two queries, of those with all the macros, get every one.
-    thorough = address in {"/api/public/visits", "/api/private/locations"}
-    for name in SHARED:
-        period = {} if name in {"days", "from", "t0"} else MARCH
-        hostile = [period | {name: value} for value in (HOSTILE if thorough else HOSTILE[::4])]
-        assert await texts_for(site, address, hostile) <= (shapes if name == "tz" else plain), name
+    plain |= await texts_for(site, address_of(query), [MARCH])  # which may have another interval
+    for number, name in enumerate(sorted({*query.understands, "format", "_"})):
+        hostile = [*payloads(number), *(["3", "12"] if name in COUNTS else [])]
+        texts = await texts_for(site, address_of(query), [asking(name, value) for value in hostile])
+        if not texts <= plain:
+            assert texts - plain <= await shapes_for(site, query, name, hostile), name
     await assert_untouched(site)
+
+
+def test_there_are_four_hundred_payloads() -> None:
+    assert len(PAYLOADS) >= 400
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+async def test_a_shipped_query_is_one_statement(site: Site, path: Path) -> None:
+    """Planted: a filter's value, a sort's column, an interval printed into the statement.
+
+    Each parameter of each query gets others of the payloads than its neighbours, and each payload its turn.
+    """
+    start, size = SHIPPED.index(path) * 101, SAMPLES[site.database.dialect]
+
+    def some(number: int) -> list[str]:
+        return [PAYLOADS[(start + number * 7 + 200 * more) % len(PAYLOADS)] for more in range(size)]
+
+    await assert_one_statement(site, path, some)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+async def test_a_shipped_query_is_one_statement_whatever_is_asked(site: Site, path: Path) -> None:
+    """Some 14,000 requests for each query and database."""
+    await assert_one_statement(site, path, lambda _: PAYLOADS)
 
 
 async def test_a_query_with_parameters_of_its_own_is_one_statement(site: Site) -> None:

@@ -1,0 +1,18 @@
+-- Downloads
+-- The files that visitors fetched: events named "download", whose value is the file's address.
+--
+-- chart: bars of downloads by url
+-- group: Content
+-- order: 27
+-- column url: url, of the file
+-- column visitors: count, distinct cookies
+-- column downloads: count, how often
+select
+  nullif(value, '') as url,
+  {{ visitors() }} as visitors,
+  count(*) as downloads
+from events
+where {{ period("datetime") }} and name = 'download' and {{ event_filters() }}
+group by 1
+{{ order_by("downloads desc, url") }}
+{{ limit() }}

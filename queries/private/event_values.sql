@@ -1,0 +1,21 @@
+-- Event values
+-- What visitors did, and with which value: every call of cmb.event(name, value) counts.
+--
+-- chart: table
+-- group: Content
+-- order: 24
+-- click: event by name
+-- column name: text, name of the event
+-- column value: text, what it was sent with; null for nothing
+-- column visitors: count, distinct cookies
+-- column events: count, how often
+select
+  nullif(name, '') as name,
+  nullif(value, '') as value,
+  {{ visitors() }} as visitors,
+  count(*) as events
+from events
+where {{ period("datetime") }} and {{ event_filters() }}
+group by 1, 2
+{{ order_by("events desc, name, value") }}
+{{ limit() }}

@@ -1,0 +1,19 @@
+-- Not found
+-- The addresses that led nowhere: pages that sent an event named "404".
+--
+-- chart: bars of hits by page
+-- group: Content
+-- order: 28
+-- click: page
+-- column page: page, path of the address
+-- column visitors: count, distinct cookies
+-- column hits: count, how often
+select
+  nullif(page, '') as page,
+  {{ visitors() }} as visitors,
+  count(*) as hits
+from events
+where {{ period("datetime") }} and name = '404' and {{ event_filters() }}
+group by 1
+{{ order_by("hits desc, page") }}
+{{ limit() }}

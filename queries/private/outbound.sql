@@ -1,0 +1,20 @@
+-- Outbound links
+-- The links to other sites that visitors followed: events named "outbound", whose value is the link.
+--
+-- chart: bars of clicks by url
+-- group: Content
+-- order: 26
+-- column url: url, where the link leads
+-- column host: host, of that address
+-- column visitors: count, distinct cookies
+-- column clicks: count, how often
+select
+  nullif(value, '') as url,
+  {{ host("nullif(value, '')") }} as host,
+  {{ visitors() }} as visitors,
+  count(*) as clicks
+from events
+where {{ period("datetime") }} and name = 'outbound' and {{ event_filters() }}
+group by 1, 2
+{{ order_by("clicks desc, url") }}
+{{ limit() }}

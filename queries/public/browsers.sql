@@ -1,0 +1,21 @@
+-- Browsers
+-- What visitors browse with. Who comes with two browsers keeps two cookies, and is two visitors.
+--
+-- chart: bars of visitors by browser
+-- group: Visitors
+-- order: 37
+-- click: browser
+-- column browser: browser, its name; null where it is not known
+-- column visitors: count, distinct cookies
+-- column sessions: count, sessions that began in the period
+-- column views: count, page views
+select
+  nullif(browser, '') as browser,
+  {{ visitors() }} as visitors,
+  {{ sessions() }} as sessions,
+  count(*) as views
+from visits
+where {{ period("datetime") }} and {{ filters() }}
+group by 1
+{{ order_by("visitors desc, browser") }}
+{{ limit() }}

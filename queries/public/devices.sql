@@ -1,0 +1,21 @@
+-- Devices
+-- What visitors hold in their hands: a desktop, a mobile or a tablet.
+--
+-- chart: bars of visitors by device
+-- group: Visitors
+-- order: 41
+-- click: device
+-- column device: device, desktop, mobile or tablet; null where it is not known
+-- column visitors: count, distinct cookies
+-- column sessions: count, sessions that began in the period
+-- column views: count, page views
+select
+  nullif(device, '') as device,
+  {{ visitors() }} as visitors,
+  {{ sessions() }} as sessions,
+  count(*) as views
+from visits
+where {{ period("datetime") }} and {{ filters() }}
+group by 1
+{{ order_by("visitors desc, device") }}
+{{ limit() }}

@@ -1,0 +1,20 @@
+-- Hours of the week
+-- When people come, by weekday and hour, all weeks of the period together. An hour in which nobody came has no row.
+--
+-- chart: heatmap of views by hour, weekday
+-- group: Traffic
+-- order: 16
+-- column weekday: weekday, 1 (Monday) to 7
+-- column hour: hour, 0 to 23, in the report's time zone
+-- column visitors: count, distinct cookies; who came in two hours counts in both
+-- column views: count, page views
+select
+  {{ weekday("datetime") }} as weekday,
+  {{ hour("datetime") }} as hour,
+  {{ visitors() }} as visitors,
+  count(*) as views
+from visits
+where {{ period("datetime") }} and {{ filters() }}
+group by 1, 2
+{{ order_by("weekday, hour") }}
+{{ limit() }}

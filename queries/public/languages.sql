@@ -1,0 +1,21 @@
+-- Languages
+-- The languages of the visitors' browsers. Who comes with two of them counts in both.
+--
+-- chart: bars of visitors by language
+-- group: Visitors
+-- order: 36
+-- click: language
+-- column language: language, as the browser names it: en-GB; null where it is not known
+-- column visitors: count, distinct cookies
+-- column sessions: count, sessions that began in the period
+-- column views: count, page views
+select
+  nullif(lang, '') as language,
+  {{ visitors() }} as visitors,
+  {{ sessions() }} as sessions,
+  count(*) as views
+from visits
+where {{ period("datetime") }} and {{ filters() }}
+group by 1
+{{ order_by("visitors desc, language") }}
+{{ limit() }}

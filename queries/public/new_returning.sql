@@ -1,0 +1,27 @@
+-- New and returning
+-- Visitors by hour, day, week or month: those who came for the first time ever, and those who had come before. The new
+-- ones add up to the new visitors of the period; a returning one counts each time.
+--
+-- chart: timeseries of new_visitors, returning_visitors by date
+-- group: Visitors
+-- order: 43
+-- fill: date
+-- column date: moment, in the report's time zone
+-- column new_visitors: count, distinct cookies whose first page view ever was then
+-- column returning_visitors: count, distinct cookies whose first page view was earlier
+select
+  moment as date,
+  count(case when first_date = moment then 1 end) as new_visitors,
+  count(case when first_date = moment then null else cid end) as returning_visitors
+from (
+  select distinct
+    v.cid,
+    {{ bucket("v.datetime") }} as moment,
+    case when {{ period("w.first") }} then {{ bucket("w.first") }} end as first_date
+  from visits v
+  left join visitors w on w.cid = v.cid
+  where {{ period("v.datetime") }} and {{ filters("v") }}
+) seen
+group by moment
+{{ order_by("date") }}
+{{ limit() }}

@@ -1,0 +1,27 @@
+-- Top pages
+-- The pages that were viewed most, by path. A page's bounce rate is that of the sessions which began with it.
+--
+-- chart: bars of views by page
+-- group: Content
+-- order: 18
+-- click: page
+-- column page: page, path of its address; null where it is not known
+-- column visitors: count, distinct cookies
+-- column views: count, page views
+-- column entries: count, sessions that began here
+-- column bounce_rate: percent, of these sessions saw no other page
+-- column time_on_page: duration, in sight and in focus, on average; null where no view told
+-- column scroll: percent, of the page scrolled into view, on average; null where no view told
+select
+  nullif(page, '') as page,
+  {{ visitors() }} as visitors,
+  count(*) as views,
+  count(case when seq = 1 then 1 end) as entries,
+  1e2 * {{ bounces() }} / nullif(count(case when seq = 1 then 1 end), 0) as bounce_rate,
+  1e0 * sum(engaged) / nullif(count(engaged), 0) as time_on_page,
+  1e0 * sum(scroll) / nullif(count(scroll), 0) as scroll
+from visits
+where {{ period("datetime") }} and {{ filters() }}
+group by 1
+{{ order_by("views desc, page") }}
+{{ limit() }}
