@@ -1,5 +1,7 @@
 /** Questions to the server, and its refusals. */
 
+const JSON_WANTED = { Accept: "application/json" };
+
 /** What the server, or the network, said instead of an answer. The message is fit to be shown. */
 export class Refusal extends Error {
   /** @param {string} message @param {number} status  0 when no answer came */
@@ -20,16 +22,43 @@ export function told() {
  * @throws {Refusal}
  */
 export async function ask(url, signal) {
-  const response = await send(url, signal);
+  const response = await send(url, { headers: JSON_WANTED, signal });
   const body = await response.json().catch(() => null);
   if (!response.ok) throw new Refusal(reason(response.status, body), response.status);
   if (body === null) throw new Refusal("The server's answer could not be read.", response.status);
   return body;
 }
 
-async function send(url, signal) {
+/**
+ * A question in the request's body, not in its address.
+ * @param {string} url
+ * @param {object} question
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{body: object|null, blob: Blob, took: number|null}>}  `took` in ms, as the server measured it; the body if it is JSON
+ * @throws {Refusal}
+ */
+export async function post(url, question, signal) {
+  const headers = { ...JSON_WANTED, "Content-Type": "application/json" };
+  const response = await send(url, { method: "POST", headers, body: JSON.stringify(question), signal });
+  const blob = await response.blob();
+  const body = blob.type.startsWith("application/json") ? JSON.parse(await blob.text()) : null;
+  if (!response.ok) throw new Refusal(reason(response.status, body), response.status);
+  const took = /dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "");
+  return { body, blob, took: took && Number(took[1]) };
+}
+
+/** Hands a file to whoever looks at the page. @param {Blob} blob @param {string} name */
+export function download(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may still be asking where to
+}
+
+async function send(url, options) {
   try {
-    return await fetch(url, { headers: { Accept: "application/json" }, signal });
+    return await fetch(url, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refusal("The server did not answer.", 0);

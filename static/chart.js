@@ -1,8 +1,8 @@
 /** Numbers over time: uPlot in the page's own colours, with a legend that reads what the pointer is at. */
 
 import { make } from "./dom.js";
-import { heading, moment, quantity, seconds, short } from "./format.js";
-import { local } from "./period.js";
+import { heading, moment, quantity, seconds, short, week } from "./format.js";
+import { clock } from "./period.js";
 
 const COLORS = ["--chart-1", "--chart-2", "--chart-3", "--chart-4"];
 const STEPS = [1, 2, 5].flatMap((digit) => [...Array(10).keys()].map((power) => digit * 10 ** power)).sort((a, b) => a - b);
@@ -27,7 +27,9 @@ export function isTimeline(values) {
 }
 
 /**
- * @param {{title: string, moments: string[], series: {column: object, values: (number|null)[]}[]}} story
+ * @param {{title: string, moments: string[], interval?: string, zone?: string, when?: string,
+ *   series: {column: object, values: (number|null)[], before?: (number|null)[]}[]}} story
+ *   `before` are the values of another period, which `when` names
  * @returns {{node: HTMLElement, forget: () => void}} `forget` before the node is thrown away
  */
 export function draw(story) {
@@ -50,28 +52,43 @@ export function draw(story) {
   };
 }
 
-/** A day that is not over yet would look like a fall: the way to it is a second, dashed line. */
-function columns({ moments, series }) {
+/**
+ * A day that is not over yet would look like a fall: the way to it is a second, dashed line.
+ * What was before is dotted, and drawn first: behind the rest.
+ */
+function columns(story) {
+  const { moments, series } = story;
   const last = moments.length - 1;
-  const lines = isUnderWay(moments)
+  const lines = isUnderWay(story)
     ? series.flatMap(({ values }) => [values.with(last, null), values.map((value, at) => (at < last - 1 ? null : value))])
     : series.map(({ values }) => values);
-  return [moments.map(seconds), ...lines];
+  return [moments.map(seconds), ...comparable(story).map(({ before }) => before), ...lines];
 }
 
-function isUnderWay(moments) {
-  return moments.at(-1).slice(0, 10) >= local(new Date());
+function comparable({ series }) {
+  return series.filter(({ before }) => before?.some((value) => value !== null));
+}
+
+/** Whether the last bucket has not ended: an hour, a day, a week or a month, as its text and the interval tell. */
+function isUnderWay({ moments, interval, zone }) {
+  const last = moments.at(-1);
+  const now = clock(zone);
+  if (interval === "week") return seconds(last) + 7 * DAY > seconds(now);
+  const length = { hour: 13, month: 7 }[interval] ?? 10;
+  return last.slice(0, length) >= now.slice(0, Math.min(length, last.length));
 }
 
 function size(canvas) {
   return { width: Math.max(canvas.clientWidth, 120), height: Math.max(canvas.clientHeight, 120) };
 }
 
-function options({ moments, series }, legend) {
+function options(story, legend) {
+  const { moments, series } = story;
   const styles = series.flatMap((one, index) => {
     const solid = line(index, one);
-    return isUnderWay(moments) ? [solid, { ...solid, fill: undefined, dash: [4, 4] }] : [solid];
+    return isUnderWay(story) ? [solid, { ...solid, fill: undefined, dash: [4, 4] }] : [solid];
   });
+  const behind = comparable(story).map((one) => ({ ...line(series.indexOf(one), one), fill: undefined, width: 1.25, dash: [1, 4], cap: "round" }));
   return {
     width: 600,
     height: 260,
@@ -81,8 +98,8 @@ function options({ moments, series }, legend) {
     cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { size: 8 } },
     hooks: { setCursor: [(chart) => legend.read(chart.cursor.idx)] },
     scales: { y: { range: (_chart, _low, high) => [0, high > 0 ? high * 1.08 : 1] } },
-    axes: [timeAxis(moments), countAxis()],
-    series: [{}, ...styles],
+    axes: [timeAxis(moments), countAxis(series[0].column)],
+    series: [{}, ...behind, ...styles],
   };
 }
 
@@ -127,40 +144,51 @@ function timeAxis(moments) {
 function tick(time, increment) {
   const date = new Date(time * 1000);
   const write = (look) => new Intl.DateTimeFormat(undefined, { ...look, timeZone: "UTC" }).format(date);
-  if (increment < DAY) return write({ hour: "2-digit", minute: "2-digit" });
+  if (increment < 3600) return write({ hour: "2-digit", minute: "2-digit" });
+  if (increment < DAY) return write({ hour: "numeric" });
   if (increment < 28 * DAY) return write({ day: "numeric", month: "short" });
   return write(date.getUTCMonth() === 0 ? { month: "short", year: "numeric" } : { month: "short" });
 }
 
-function countAxis() {
+function countAxis({ format }) {
+  const plain = format === "duration" || format === "percent"; // 3.6K seconds say little
   return {
     ...axis,
     grid: { stroke: () => color("--line"), width: 1 },
-    size: 44,
+    size: format === "duration" ? 76 : 44,
     space: 36,
     incrs: STEPS,
-    values: (_chart, splits) => splits.map(short),
+    values: (_chart, splits) => splits.map((value) => (plain ? quantity(value, { format }) : short(value))),
   };
 }
 
-function makeLegend({ moments, series }) {
+function makeLegend(story) {
+  const { moments, series, interval, when: before } = story;
   const when = make("span", { class: "when" });
   const values = series.map(() => make("strong"));
+  const others = series.map(() => make("span"));
   const names = series.map(({ column }, index) => make(
-    "span", { class: `series series-${(index % COLORS.length) + 1}` }, `${heading(column.name)} `, values[index],
+    "span", { class: `series series-${(index % COLORS.length) + 1}` }, `${heading(column.name)} `, values[index], others[index],
   ));
+  const dotted = comparable(story).length ? [make("span", { class: "series dotted" }, before ?? "before")] : [];
   return {
-    node: make("p", { class: "legend", "aria-live": "polite" }, ...names, when),
+    node: make("p", { class: "legend", "aria-live": "polite" }, ...names, ...dotted, when),
     read(index) {
       const at = index === null || index === undefined ? null : index;
-      const unfinished = at === moments.length - 1 && isUnderWay(moments);
-      when.textContent = at === null ? "" : `${moment(moments[at])}${unfinished ? ", so far" : ""}`;
-      series.forEach(({ column, values: numbers }, place) => {
+      const unfinished = at === moments.length - 1 && isUnderWay(story);
+      when.textContent = at === null ? "" : `${bucket(moments[at], interval)}${unfinished ? ", so far" : ""}`;
+      series.forEach(({ column, values: numbers, before: olds }, place) => {
         const value = at === null ? null : numbers[at];
+        const old = at === null ? null : olds?.[at] ?? null;
         values[place].textContent = value === null ? "" : quantity(value, column);
+        others[place].textContent = old === null ? "" : ` (${quantity(old, column)})`;
       });
     },
   };
+}
+
+function bucket(value, interval) {
+  return interval === "week" ? week(value) : moment(value);
 }
 
 /** The arrow keys walk along the line, as the pointer does. */
@@ -174,10 +202,11 @@ function step(chart, event) {
   chart.setCursor({ left: chart.valToPos(chart.data[0][index], "x"), top: 10 });
 }
 
-function summary({ title, moments, series }) {
+function summary({ title, moments, series, interval }) {
   const peaks = series.map(({ column, values }) => {
     const most = Math.max(...values.map((value) => value ?? 0));
     return `${heading(column.name)} up to ${quantity(most, column)}`;
   });
-  return `${title}, ${moment(moments[0])} to ${moment(moments.at(-1))}: ${peaks.join(", ")}. Arrow keys read it day by day.`;
+  const steps = { hour: "hour by hour", week: "week by week", month: "month by month" }[interval] ?? "day by day";
+  return `${title}, ${bucket(moments[0], interval)} to ${bucket(moments.at(-1), interval)}: ${peaks.join(", ")}. Arrow keys read it ${steps}.`;
 }

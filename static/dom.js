@@ -48,3 +48,17 @@ export function button(text, onClick, attributes = {}) {
   node.addEventListener("click", onClick);
   return node;
 }
+
+/**
+ * Copies the text of a node, and says so in another one.
+ * The clipboard is only given to pages on https or localhost; elsewhere the selection is the next best.
+ */
+export async function copy(node, copied) {
+  getSelection().selectAllChildren(node);
+  try {
+    await navigator.clipboard.writeText(node.textContent);
+    copied.textContent = "Copied";
+  } catch {
+    copied.textContent = document.execCommand("copy") ? "Copied" : "Selected; press Ctrl+C or ⌘C";
+  }
+}

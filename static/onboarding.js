@@ -1,7 +1,7 @@
 /** What a newcomer sees before the first visit: the one line to paste, and then that visit arriving. */
 
 import { ask } from "./api.js";
-import { button, make } from "./dom.js";
+import { button, copy, make } from "./dom.js";
 
 const PAUSE = 3000; // ms between two looks for the first visit
 
@@ -48,16 +48,5 @@ async function watch(url, signal, arrived) {
     // A server that is being restarted is no reason to stop waiting.
     const fresh = await isFresh(url, signal, NOW).catch(() => true);
     if (!fresh) return arrived();
-  }
-}
-
-/** The clipboard is only given to pages on https or localhost; elsewhere the selection is the next best. */
-async function copy(code, copied) {
-  getSelection().selectAllChildren(code);
-  try {
-    await navigator.clipboard.writeText(code.textContent);
-    copied.textContent = "Copied";
-  } catch {
-    copied.textContent = document.execCommand("copy") ? "Copied" : "Selected; press Ctrl+C or ⌘C";
   }
 }

@@ -5,11 +5,13 @@ import { button, make } from "./dom.js";
 import { isBlank, isFresh, onboarding } from "./onboarding.js";
 import { panel } from "./panel.js";
 import * as period from "./period.js";
+import { Queue } from "./queue.js";
 
 const { root } = told();
 const at = (id) => document.getElementById(id);
 const board = at("board");
 let panels = [];
+let queue;
 let current = new AbortController();
 
 open();
@@ -19,6 +21,7 @@ async function open() {
     const { queries } = await ask(`${root}/api`);
     panels = queries.map((query) => panel(query, root));
     board.replaceChildren(...sections(panels));
+    queue = new Queue(panels.map(({ node }) => node));
   } catch (error) {
     board.replaceChildren(make("div", { class: "trouble card" }, make("p", { class: "words" }, error.message), button("Try again", open)));
     return;
@@ -58,7 +61,8 @@ async function show() {
   const { signal } = current;
   const asked = period.read(location.search);
   mark(asked);
-  const answers = await Promise.all(panels.map(({ load }) => load(asked, signal)));
+  for (const { expect } of panels) expect(asked);
+  const answers = await Promise.all(panels.map(({ node, load }) => queue.run(node, () => load(asked, signal))));
   if (signal.aborted) return;
   at("status").textContent = `Reports ${period.words(asked)}`;
   await welcome(answers, signal);

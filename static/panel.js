@@ -1,11 +1,10 @@
 /** One query on the page: its title, its addresses, and its answer in the look the query asked for. */
 
 import { Refusal, ask } from "./api.js";
-import { draw, isTimeline } from "./chart.js";
 import { button, make } from "./dom.js";
 import { number } from "./format.js";
+import { look } from "./look.js";
 import * as period from "./period.js";
-import { bars, isNumeric, plain, stats } from "./rows.js";
 
 /**
  * @param {object} query  as the list of queries describes it
@@ -29,17 +28,21 @@ export function panel(query, root) {
     body.replaceChildren(content);
   }
 
-  /** Asks for a period and shows what comes. @returns the answer, or null where none came */
-  async function load(asked, signal) {
+  /** Shows that an answer is on its way. */
+  function expect(asked) {
     node.setAttribute("aria-busy", "true");
     links.replaceChildren(...addresses(query, root, asked));
     if (!body.hasChildNodes()) show(words("Loading…"));
+  }
+
+  /** Asks for a period and shows what comes. @returns the answer, or null where none came */
+  async function load(asked, signal) {
+    if (signal.aborted) return null;
+    expect(asked);
     try {
       const answer = await answerFor(query, root, asked, signal);
-      const seen = look(query, answer, asked);
-      if (seen.toggle) links.prepend(seen.toggle);
-      show(seen.node, seen.forget);
-      if (answer.truncated) body.append(words(`There are more rows than these ${number(answer.rows.length)}: a shorter period shows all of its own.`));
+      present(answer, asked);
+      refreshLater(asked, signal);
       return answer;
     } catch (error) {
       if (signal.aborted) return null;
@@ -50,12 +53,42 @@ export function panel(query, root) {
     }
   }
 
-  return { node, query, wide, load };
+  function present(answer, asked) {
+    const seen = look(query, answer) ?? { node: words(nothing(query, asked)) };
+    links.replaceChildren(...(seen.toggle ? [seen.toggle] : []), ...addresses(query, root, asked));
+    show(seen.node, seen.forget);
+    if (answer.truncated) body.append(words(`There are more rows than these ${number(answer.rows.length)}: a shorter period shows all of its own.`));
+  }
+
+  /** Once more after the seconds that the query says; later, while nobody looks. */
+  function refreshLater(asked, signal) {
+    if (query.refresh) setTimeout(() => refresh(asked, signal), query.refresh * 1000);
+  }
+
+  async function refresh(asked, signal) {
+    if (document.hidden) await seen(signal);
+    if (signal.aborted) return;
+    // Whoever reads in it, or opened something there, is not to be disturbed; and what was there is better than an error.
+    const read = node.matches(":focus-within") || node.querySelector("[aria-pressed=true], [aria-expanded=true]");
+    const answer = read ? null : await answerFor(query, root, asked, signal).catch(() => null);
+    if (signal.aborted) return;
+    if (answer) present(answer, asked);
+    refreshLater(asked, signal);
+  }
+
+  return { node, query, wide, expect, load };
+}
+
+/** Until the page is looked at again. */
+function seen(signal) {
+  return new Promise((resolve) => {
+    document.addEventListener("visibilitychange", () => resolve(), { once: true, signal });
+  });
 }
 
 /** Lines need the whole row; so does a table of many columns, or one that does not tell its columns. */
 function isWide({ chart, columns }) {
-  if (chart.kind === "timeseries") return true;
+  if (chart.kind === "timeseries" || chart.kind === "heatmap") return true;
   if (chart.kind === "table") return columns.length === 0 || columns.length > 4;
   return chart.kind === "stat" && (chart.y.length || columns.length) > 2;
 }
@@ -76,65 +109,23 @@ function addresses(query, root, asked) {
 
 async function answerFor(query, root, asked, signal) {
   if (query.error) throw new Refusal(query.error, 500);
-  const { columns, data, truncated } = await ask(`${root}${query.url}?${period.write(asked)}`, signal);
-  const described = new Map(query.columns.map((column) => [column.name, column]));
-  return { columns: columns.map((name) => described.get(name) ?? { name }), rows: data, truncated };
-}
-
-/** The answer in the look of its chart; a table where the columns do not fit that look. */
-function look(query, answer, asked) {
-  const places = arrange(query.chart, answer);
-  if (isEmpty(query.chart.kind, answer, places)) return { node: words(nothing(query, asked)) };
-  switch (query.chart.kind) {
-    case "timeseries": return overTime(query, answer, places);
-    case "stat": return { node: stats(answer, places.values.length ? places.values : [...answer.columns.keys()]) };
-    case "bars": return { node: places.values.length ? bars(answer, places) : plain(answer) };
-    default: return { node: plain(answer) };
-  }
-}
-
-/** Which column is the name, which ones are numbers to show, which only remarks: by the query's word, else by the data. */
-function arrange({ kind, x, y }, { columns, rows }) {
-  const at = (name) => columns.findIndex((column) => column.name === name);
-  const numeric = [...columns.keys()].filter((place) => isNumeric(rows, place));
-  const named = y.map(at).filter((place) => place >= 0);
-  const name = Math.max(0, kind === "stat" ? 0 : at(x));
-  const values = named.length ? named : numeric.filter((place) => kind === "stat" || place !== name);
-  const others = [...columns.keys()].filter((place) => place !== name && !values.includes(place));
-  const more = kind === "bars" ? others.filter((place) => numeric.includes(place)) : [];
-  return { name, values: [...values, ...more], notes: others.filter((place) => !more.includes(place)) };
-}
-
-function isEmpty(kind, { rows }, { values }) {
-  if (rows.length === 0) return true;
-  return kind === "timeseries" && rows.every((row) => values.every((place) => !row[place]));
+  // A large number says little without the one before it.
+  const more = query.chart.kind === "stat" ? "&compare=previous" : "";
+  const { columns, data, meta, truncated, compared } = await ask(`${root}${query.url}?${period.write(asked)}${more}`, signal);
+  const described = new Map((meta?.columns ?? query.columns).map((column) => [column.name, column]));
+  return {
+    columns: columns.map((name) => described.get(name) ?? { name }),
+    rows: data,
+    truncated,
+    period: meta?.period,
+    compared: compared && { rows: compared.data, words: compared.period ? period.words(compared.period) : "before" },
+  };
 }
 
 function nothing(query, asked) {
-  return `${query.name === "visits" ? "No visits" : "Nothing"} ${period.words(asked)}.`;
-}
-
-function overTime(query, answer, places) {
-  const moments = answer.rows.map((row) => row[places.name]);
-  if (answer.rows.length === 1) return { node: stats(answer, places.values) };
-  if (!isTimeline(moments)) return { node: bars(answer, places) };
-  const chart = draw({
-    title: query.title || query.name,
-    moments,
-    series: places.values.map((place) => ({ column: answer.columns[place], values: answer.rows.map((row) => row[place]) })),
-  });
-  const node = make("div", {}, chart.node);
-  return { node, forget: chart.forget, toggle: twin(query, node, chart.node, answer) };
-}
-
-/** The same numbers as a table, for whoever reads rather than looks. The latest come first. */
-function twin(query, host, chart, { columns, rows }) {
-  const toggle = button("Table", () => {
-    const table = toggle.getAttribute("aria-pressed") !== "true";
-    host.replaceChildren(table ? plain({ columns, rows: rows.toReversed() }) : chart);
-    toggle.setAttribute("aria-pressed", String(table));
-  }, { "aria-pressed": "false", "aria-label": `${query.title || query.name} as a table` });
-  return toggle;
+  const open = query.parameters.filter((parameter) => parameter.default === null).map(({ name }) => name);
+  const without = open.length ? `, without its ${open.length === 1 ? "parameter" : "parameters"} ${open.join(", ")}` : "";
+  return `${query.name === "visits" ? "No visits" : "Nothing"} ${period.words(asked)}${without}.`;
 }
 
 function words(text) {

@@ -53,3 +53,12 @@ export function local(date) {
   const pad = (number) => String(number).padStart(2, "0");
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 }
+
+/**
+ * What the clocks show, as the server writes moments: "2026-03-29T02:00".
+ * @param {string} [zone]  the report's; without one, the viewer's own
+ */
+export function clock(zone) {
+  const look = { timeZone: zone, dateStyle: "short", timeStyle: "short" };
+  return new Intl.DateTimeFormat("sv-SE", look).format(new Date()).replace(" ", "T");
+}

@@ -1,9 +1,10 @@
 /** Answers as rows: a ranking with a bar behind each name, a plain table, or a few large numbers. */
 
 import { button, make, webAddress } from "./dom.js";
-import { heading, number, text } from "./format.js";
+import { change, heading, isNaming, number, text } from "./format.js";
 
 const FIRST = 10;
+const LONG = 30; // characters; more may be cut, and are read by a pointer that rests
 /** Beyond this the page grows slow and nobody reads on; the CSV has them all. */
 const MOST = 1000;
 
@@ -17,9 +18,18 @@ export function bars({ columns, rows }, { name, values, notes }) {
   const line = (row) => make(
     "tr", {},
     barCell(row, columns, name, notes, share(row[values[0]], most), shown),
-    ...values.map((place, rank) => numberCell(row[place], columns[place], rank > 0)),
+    ...values.map((place, rank) => numberCell(row[place], columns[place], rank)),
   );
-  return table(head(columns, [name, ...values], new Set(values)), rows, line, "bars");
+  return table(head(columns, [name, ...values], new Set(values), numbered), rows, line, "bars");
+}
+
+/** Bars, and what part of the whole each of them is. */
+export function shares(answer, places) {
+  const counted = places.values[0];
+  const whole = answer.rows.reduce((sum, row) => sum + (Number(row[counted]) || 0), 0);
+  const part = (row) => (whole > 0 ? Math.round((Number(row[counted]) || 0) / whole * 1000) / 10 : 0);
+  const columns = [...answer.columns, { name: "share", format: "percent", description: "of these rows together" }];
+  return bars({ columns, rows: answer.rows.map((row) => [...row, part(row)]) }, { ...places, values: [counted, answer.columns.length, ...places.values.slice(1)] });
 }
 
 function share(value, most) {
@@ -39,23 +49,41 @@ function barCell(row, columns, name, notes, part, shown) {
   );
 }
 
-/** Every column as it came. */
-export function plain({ columns, rows }) {
+/** Every column as it came. @param {number} [first]  rows that are shown at once */
+export function plain({ columns, rows }, first = FIRST) {
   const places = [...columns.keys()];
-  const numeric = new Set(places.filter((place) => isNumeric(rows, place)));
+  const numeric = new Set(places.filter((place) => isNumeric(rows, place) && !isNaming(columns[place])));
   const line = (row) => make("tr", {}, ...places.map((place) => (
     numeric.has(place) ? numberCell(row[place], columns[place]) : make("td", {}, content(row[place], columns[place]))
   )));
-  return table(head(columns, places, numeric), rows, line, "plain");
+  return table(head(columns, places, numeric), rows, line, "plain", first);
 }
 
-/** The first row's values, large. @param {number[]} places */
-export function stats({ columns, rows }, places) {
+/** Less of these is better. */
+const LESS_IS_BETTER = /bounce|exit|refus|error|not_found/;
+
+/** The first row's values, large; and how they differ from those of another period. @param {number[]} places */
+export function stats({ columns, rows, compared }, places) {
   return make("dl", { class: "stats" }, ...places.map((place) => make(
     "div", {},
     make("dt", { title: columns[place].description }, heading(columns[place].name)),
     make("dd", {}, text(rows[0][place], columns[place])),
+    compared ? difference(rows[0][place], compared.rows[0]?.[place], columns[place], compared.words) : null,
   )));
+}
+
+/** Seen: "▲ 12 %"; heard: "12 % more than before, 340 from …"; whether that is good is a colour's affair. */
+function difference(value, before, column, when) {
+  const amount = change(value, before);
+  if (amount === null) return null;
+  const way = amount === change(1, 1) ? 0 : Math.sign(value - before); // less than can be shown is nothing
+  const good = LESS_IS_BETTER.test(column.name) ? -way : way;
+  const words = way === 0 ? "the same as before" : `${amount} ${way > 0 ? "more" : "less"} than before`;
+  return make(
+    "dd", { class: `change ${good > 0 ? "better" : good < 0 ? "worse" : ""}`, title: `${text(before, column)} ${when}` },
+    make("span", { "aria-hidden": "true" }, way === 0 ? amount : `${way > 0 ? "▲" : "▼"} ${amount}`),
+    make("span", { class: "hidden" }, `${words}: ${text(before, column)} ${when}`),
+  );
 }
 
 export function isNumeric(rows, place) {
@@ -63,15 +91,21 @@ export function isNumeric(rows, place) {
     && rows.some((row) => row[place] !== null);
 }
 
-function head(columns, places, numeric) {
+function head(columns, places, numeric, look = () => "number") {
+  const counted = places.filter((place) => numeric.has(place));
   return make("thead", {}, make("tr", {}, ...places.map((place) => make(
-    "th", { scope: "col", class: numeric.has(place) ? "number" : null, title: columns[place].description },
-    heading(columns[place].name),
+    "th", { scope: "col", class: numeric.has(place) ? look(counted.indexOf(place)) : null, title: columns[place].description },
+    columns[place].label ?? heading(columns[place].name),
   ))));
 }
 
-function numberCell(value, column, minor = false) {
-  return make("td", { class: minor ? "number minor" : "number" }, text(value, column));
+function numberCell(value, column, rank = 0) {
+  return make("td", { class: numbered(rank) }, text(value, column));
+}
+
+/** A narrow panel shows the first numbers of a row alone. */
+function numbered(rank) {
+  return rank > 0 ? `number minor rank-${Math.min(rank, 4)}` : "number";
 }
 
 /** A cell's text, as a link where it is a web address. @param {URL|null} shown  the one origin that need not be repeated */
@@ -79,7 +113,7 @@ function content(value, column, shown = null) {
   const address = addressIn(value, column);
   if (!address) {
     const words = text(value, column);
-    return make("span", { title: words === value ? null : String(value ?? ""), class: value === null || value === "" ? "blank" : null }, words);
+    return make("span", { title: words === value && words.length < LONG ? null : String(value ?? ""), class: value === null || value === "" ? "blank" : null }, words);
   }
   const path = readable(address.pathname + address.search + address.hash);
   const label = address.origin === shown ? path : `${address.host}${path === "/" ? "" : path}`;
@@ -95,28 +129,30 @@ function readable(path) {
 }
 
 function addressIn(value, column) {
+  if (column.format) return ["url", "host"].includes(column.format) ? webAddress(value, true) : null;
   return webAddress(value, /(^|_)(uri|url|page|origin|referrer)$/i.test(column.name));
 }
 
-/** The origin that all addresses of a column share; a site's own pages read better as paths. */
+/** The origin that all addresses of a column share: a site's own pages read better as paths, other sites' do not. */
 function soleOrigin(rows, columns, place) {
+  if (columns[place].format === "host" || /origin|referrer/i.test(columns[place].name)) return null;
   const origins = new Set(rows.map((row) => addressIn(row[place], columns[place])?.origin).filter(Boolean));
   return origins.size === 1 ? [...origins][0] : null;
 }
 
-function table(headings, rows, line, look) {
-  const body = make("tbody", {}, ...rows.slice(0, FIRST).map(line));
+function table(headings, rows, line, look, first = FIRST) {
+  const body = make("tbody", {}, ...rows.slice(0, first).map(line));
   const node = make("div", { class: "rows" }, make("table", { class: look }, headings, body));
-  if (rows.length > FIRST) node.append(more(body, rows, line));
+  if (rows.length > first) node.append(more(body, rows, line, first));
   return node;
 }
 
-function more(body, rows, line) {
-  const label = () => (open ? `Show the first ${FIRST}` : `Show all ${number(rows.length)}`);
+function more(body, rows, line, first) {
+  const label = () => (open ? `Show the first ${first}` : `Show all ${number(rows.length)}`);
   let open = false;
   const toggle = button(label(), () => {
     open = !open;
-    body.replaceChildren(...rows.slice(0, open ? MOST : FIRST).map(line));
+    body.replaceChildren(...rows.slice(0, open ? MOST : first).map(line));
     if (open && rows.length > MOST) body.append(cut(rows));
     toggle.textContent = label();
     toggle.setAttribute("aria-expanded", String(open));

@@ -62,6 +62,7 @@ def test_nothing_is_required() -> None:
         "time_zone": "UTC",
         "query_timeout": 10.0,
         "query_row_limit": 10_000,
+        "sql_editor": False,
         "spool": HOME / "crumby-spool.db",
         "spool_limit": 1024,
         "metrics_token": None,

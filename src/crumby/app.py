@@ -37,9 +37,12 @@ from crumby.ingest.routes import Answers
 from crumby.ingest.script import Script
 from crumby.ingest.writer import Writer, open_writer
 from crumby.migrations import migrate
-from crumby.reporting import catalogue
+from crumby.reporting import adhoc
 from crumby.reporting import routes as reporting
+from crumby.reporting.answering import Answering
 from crumby.reporting.checking import warn as check_queries
+from crumby.reporting.openapi import components, paths
+from crumby.reporting.packing import Packed
 from crumby.reporting.query import QueryFolders
 from crumby.settings import Settings, load_settings, shipped
 from crumby.web import login, pages
@@ -67,6 +70,7 @@ class State(TypedDict):
     accounts: Accounts
     sessions: Sessions
     queries: QueryFolders
+    answering: Answering
     writer: Writer
     refusals: Refusals
     health: Health
@@ -81,7 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Raises ConfigurationError.
     """
     settings = (settings or load_settings()).with_secret()
-    queries = QueryFolders(*filter(None, (shipped("queries"), settings.queries)))
+    queries = QueryFolders.laid_over(settings.queries)
     app = App(
         title="Crumby",
         summary="Self-hosted web analytics whose reports are SQL files",
@@ -95,12 +99,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(SharedPaths, origins=settings.crossdomain_origin),
+            Middleware(Packed),
         ],
     )
     app.door_is_open = "*" in settings.crossdomain_origin  # else the middleware has to see who asks
     app.include_router(ingest.router)
     app.include_router(health.router)
     app.include_router(reporting.router)
+    if settings.sql_editor:
+        app.include_router(adhoc.router)
     app.include_router(login.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=shipped("static")), name="static")
@@ -138,6 +145,7 @@ def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
                 accounts=accounts,
                 sessions=Sessions(settings.secret_key or "", accounts),
                 queries=queries,
+                answering=Answering(database, settings),
                 writer=writer,
                 refusals=refusals,
                 health=Health(writer, store, geo, metrics),
@@ -155,8 +163,9 @@ def _describe(app: FastAPI, queries: QueryFolders) -> None:
 
     def openapi() -> dict[str, Any]:
         document = dict(generated())
-        document["paths"] = {**catalogue.operations(queries.all()), **OPERATIONS}
-        document["components"] = catalogue.COMPONENTS
+        found = queries.all()
+        document["paths"] = {**paths(found), **OPERATIONS}
+        document["components"] = components(found)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document

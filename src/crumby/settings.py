@@ -93,6 +93,10 @@ class Settings(BaseModel):
         int,
         Field(ge=1, le=10_000_000, description="Rows after which a report's answer is cut, and says so."),
     ] = 10_000
+    sql_editor: Annotated[
+        bool,
+        Field(description="Let signed-in users ask in SQL of their own, at /query: read-only, with a report's limits."),
+    ] = False
     spool: Annotated[
         Path,
         Field(description="File where hits wait while a database server is away. SQLite needs none."),
@@ -167,7 +171,12 @@ class Settings(BaseModel):
         return value.decode("latin-1") if isinstance(value, bytes) else value
 
     @field_validator(
-        "session_cookie_secure", "debug", "sqlalchemy_echo", "sqlalchemy_track_modifications", mode="before"
+        "session_cookie_secure",
+        "sql_editor",
+        "debug",
+        "sqlalchemy_echo",
+        "sqlalchemy_track_modifications",
+        mode="before",
     )
     @classmethod
     def _none_is_off(cls, value: object) -> object:

@@ -1,26 +1,20 @@
 """The page in Chromium, served by a running Crumby: panels, periods, strangers' strings, first steps, the explorer."""
 
+import asyncio
 import re
-import secrets
-import subprocess
-import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, Response, expect
+from playwright.async_api import Browser, Locator, Page, Response, Route, expect
 
 from tests.servers import Crumby, Nginx
+from tests.web.watching import PASSWORD, USER, Watched, add_user, event, send, visit
 
-USER, PASSWORD = "ada", "gingerbread and tea"
-AGENT = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
-)
+Drop = Callable[[str], object]  # of a query file's text
 
 MARKUP = "<img src=x onerror='window.bitten = 1'><script>window.bitten = 2</script>"
 ADDRESSES = (
@@ -41,52 +35,6 @@ EVERY_STRING = """
 """
 
 
-@dataclass
-class Watched:
-    """A page, and whatever it did that it should not have."""
-
-    page: Page
-    url: str
-    faults: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.page.on("console", self._said)
-        self.page.on("pageerror", lambda error: self.faults.append(f"threw {error}"))
-        self.page.on("request", self._asked)
-        self.page.on("dialog", lambda dialog: self.faults.append(f"dialog {dialog.message}"))
-
-    def _said(self, message: ConsoleMessage) -> None:
-        if message.type == "error":  # a violation of the Content-Security-Policy is one
-            self.faults.append(f"{self.page.url}: {message.text}")
-
-    def _asked(self, request: Request) -> None:
-        self.requests.append(request.url)
-        if not request.url.startswith((self.url, "data:", "blob:")):
-            self.faults.append(f"asked {request.url}")
-
-    async def open(self, path: str = "/") -> None:
-        """Go there, and wait until every panel has its answer."""
-        await self.page.goto(self.url + path)
-        await self.settle()
-
-    async def settle(self) -> None:
-        await expect(self.page.locator("#status")).to_contain_text("Reports", timeout=10_000)
-        await expect(self.page.locator(".panel[aria-busy]")).to_have_count(0)
-
-    async def panels(self) -> list[str]:
-        found: list[str] = await self.page.locator(".panel").evaluate_all("all => all.map(one => one.dataset.query)")
-        return sorted(found)
-
-    async def sign_in(self) -> None:
-        await self.page.goto(f"{self.url}/login")
-        await self.page.get_by_label("Name").fill(USER)
-        await self.page.get_by_label("Password").fill(PASSWORD)
-        await self.page.get_by_role("button", name="Sign in").click()
-        await expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
-        await self.settle()
-
-
 @pytest.fixture(scope="module")
 def queries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the operator's own folder of queries."""
@@ -99,13 +47,7 @@ def queries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def crumby(queries: Path) -> Iterator[Crumby]:
     with Crumby(queries=str(queries)) as server:
-        subprocess.run(
-            [server.python, "-m", "crumby", "adduser", USER],
-            check=True,
-            env=dict(server.environment()),
-            input=f"{PASSWORD}\n",
-            text=True,
-        )
+        add_user(server)
         send(server, [visit("/"), visit("/recipes"), event("basket", "a tin of twelve")])
         yield server
 
@@ -116,25 +58,6 @@ async def watched(page: Page, crumby: Crumby) -> AsyncIterator[Watched]:
     watched = Watched(page, crumby.url)
     yield watched
     assert watched.faults == []
-
-
-def visit(path: str, **keys: Any) -> dict[str, Any]:
-    return hit("visit", dl=f"https://bakery.example{path}", dt=f"Bakery {path}", dr="https://search.example/", **keys)
-
-
-def event(name: str, value: str) -> dict[str, Any]:
-    return hit("event", dl="https://bakery.example/", dt="Bakery", en=name, ev=value)
-
-
-def hit(kind: str, **keys: Any) -> dict[str, Any]:
-    first = f"{time.time_ns() // 1_000_000:012x}"
-    return {"v": 2, "id": first + secrets.token_hex(10), "t": kind, "cid": secrets.token_hex(5), "ul": "en-GB", **keys}
-
-
-def send(server: Crumby, hits: Sequence[dict[str, Any]]) -> None:
-    with server.client() as client:
-        answer = client.post("/hit", json=hits, headers={"User-Agent": AGENT, "Content-Type": "text/plain"})
-        assert answer.status_code == httpx.codes.NO_CONTENT, answer.text
 
 
 def listed(server: Crumby, collection: str) -> list[str]:
@@ -196,7 +119,8 @@ async def test_another_period_asks_anew_and_back_returns(watched: Watched) -> No
     await expect(watched.page).to_have_url(re.compile(r"/\?days=7$"))
     await expect(watched.page.locator("#public-visits .links a").first).to_have_attribute("href", re.compile("days=7$"))
     await watched.settle()
-    assert {urlsplit(url).query for url in asked if "/api/public/" in url} == {"days=7"}
+    periods = {urlsplit(url).query for url in asked if "/api/public/" in url}
+    assert periods == {"days=7", "days=7&compare=previous"}  # the latter for large numbers
 
     await watched.page.locator("#custom summary").click()
     await watched.page.get_by_label("From").fill("2026-01-05")
@@ -220,6 +144,246 @@ async def test_a_chart_has_a_table_twin_and_reads_out_what_the_arrow_keys_reach(
     await expect(visits.locator(".legend")).to_contain_text("so far")  # the last day is today, which is not over
     await visits.get_by_role("button", name="table").click()
     await expect(visits.locator("tbody tr")).to_have_count(8)  # today, and the seven days before it
+
+
+# What a header says of its answer
+
+
+@pytest.fixture
+def drop(queries: Path) -> Iterator[Drop]:
+    """Give a way to write the query `public/told`, for as long as the test."""
+    dropped = queries / "public" / "told.sql"
+    yield lambda text: dropped.write_text(text.strip())
+    dropped.unlink(missing_ok=True)
+
+
+async def told(watched: Watched) -> Locator:
+    """The panel of that query."""
+    await watched.open("/?days=7")
+    return watched.page.locator("#public-told")
+
+
+async def test_a_columns_format_says_how_its_values_read(watched: Watched, drop: Drop) -> None:
+    """Seen to fail where a name is asked before the format, and where a format's reading is left out."""
+    drop("""
+-- Formats
+-- column a: text country
+-- column b: percent
+-- column c: duration
+-- column d: weekday
+-- column e: hour
+-- column f: month
+-- column g: week
+-- column h: language
+-- column i: device
+-- column j: browser
+-- column k: count
+-- column l: continent
+-- column m: platform
+-- column n: host
+-- column date: page
+-- column country: text
+-- column year: integer
+select 'SE' as a, 12.5 as b, 3725 as c, 3 as d, 7 as e, '2026-03' as f, '2026-03-23' as g, 'pt-BR' as h, 'mobile' as i,
+  'msie' as j, 1234567 as k, 'EU' as l, 'macos' as m, 'example.org' as n, '2026-01' as date, 'SE' as country, 26 as year
+""")
+    panel = await told(watched)
+    await expect(panel.locator("tbody td")).to_have_text([
+        "Sweden", "12.5 %", "1 h 2 min", "Wednesday", "07:00", "Mar 2026", re.compile("Mar 23.{1,3}29, 2026"),
+        "Brazilian Portuguese", "Mobile", "Internet Explorer", "1,234,567", "Europe", "macOS", "example.org", "2026-01",
+        "Sweden", "26",
+    ])  # fmt: skip
+    await expect(panel.locator("tbody a")).to_have_attribute("href", "https://example.org/")
+
+
+async def test_a_heatmap_is_a_table_of_all_hours_and_weekdays(watched: Watched, drop: Drop) -> None:
+    """Seen to fail where the axes are changed for each other, and where only the hours of the answer are shown."""
+    drop("""
+-- Hours
+-- chart: heatmap of views by hour, weekday
+-- column weekday: weekday
+-- column hour: hour
+-- column views: count
+select 1 as weekday, 9 as hour, 40 as views union all select 7, 23, 10
+""")
+    panel = await told(watched)
+    await expect(panel.get_by_role("columnheader")).to_have_count(24)
+    await expect(panel.get_by_role("rowheader")).to_have_text(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"])
+    monday, sunday = panel.locator("tbody tr").first, panel.locator("tbody tr").last
+    nine = monday.locator("td").nth(9)
+    await expect(nine).to_have_text("40")
+    await expect(nine).to_have_attribute("title", "Monday, 09:00: 40")
+    await expect(sunday.locator("td").last).to_have_text("10")
+    await expect(monday.locator("td").first).to_have_text("0")
+    shades = [await cell.evaluate("cell => getComputedStyle(cell).backgroundColor") for cell in (
+        nine, sunday.locator("td").last, monday.locator("td").first,
+    )]  # fmt: skip
+    assert len(set(shades)) == 3
+    await panel.get_by_role("button", name="as a table").click()
+    await expect(panel.locator("tbody tr")).to_have_text(["Monday09:0040", "Sunday23:0010"])
+
+
+async def test_a_heatmap_of_cohorts_leaves_out_what_is_not_known(watched: Watched, drop: Drop) -> None:
+    drop("""
+-- Cohorts
+-- chart: heatmap of share by age, cohort
+-- column cohort: text
+-- column age: integer
+-- column share: percent
+select '2026-03-02' as cohort, 0 as age, 100 as share union all select '2026-03-02', 1, 25.5
+union all select '2026-03-09', 0, 100
+""")
+    panel = await told(watched)
+    await expect(panel.get_by_role("rowheader")).to_have_text(["Mar 2, 2026", "Mar 9, 2026"])
+    await expect(panel.locator("tbody td")).to_have_text(["100 %", "25.5 %", "100 %", ""])
+
+
+async def test_large_numbers_say_how_they_changed(watched: Watched, drop: Drop) -> None:
+    """More bounces are worse. Seen to fail without `compare`, and where more is always better."""
+    drop("""
+-- Sums
+-- chart: stat of visitors, bounce_rate, views, new
+-- column visitors: count
+-- column bounce_rate: percent
+-- column views: count
+-- column new: count
+select case when :now < :end then 150 else 120 end as visitors,
+  case when :now < :end then 44 else 40 end as bounce_rate,
+  7 as views,
+  case when :now < :end then 5 else 0 end as new
+""")
+    panel = await told(watched)
+    changes = panel.locator("dd.change")
+    await expect(changes).to_have_count(3)  # what was nothing has no share
+    await expect(changes.nth(0)).to_contain_text("▲ 25 %")
+    await expect(changes.nth(0).locator(".hidden")).to_contain_text("25 % more than before: 120 from")
+    await expect(changes.nth(0)).to_have_class(re.compile("better"))
+    await expect(changes.nth(1)).to_contain_text("▲ 10 %")
+    await expect(changes.nth(1)).to_have_class(re.compile("worse"))
+    await expect(changes.nth(2).locator(".hidden")).to_contain_text("the same as before")
+
+
+async def test_a_map_names_countries_and_their_share(watched: Watched, drop: Drop) -> None:
+    drop("""
+-- Where
+-- chart: map of visitors by country
+-- column country: country
+-- column visitors: count
+select 'SE' as country, 30 as visitors union all select 'JP', 9 union all select null, 1
+""")
+    panel = await told(watched)
+    await expect(panel.locator("tbody tr")).to_have_text(["Sweden3075 %", "Japan922.5 %", "Unknown12.5 %"])
+
+
+async def test_hours_are_a_line_that_ends_now(watched: Watched, drop: Drop) -> None:
+    """Seen to fail where the hours that are still to come are drawn as well."""
+    drop("""
+-- By the hour
+-- chart: timeseries of views by date
+-- fill: date
+-- column date: moment
+-- column views: count
+select {{ bucket("datetime") }} as date, count(*) as views from visits where {{ period("datetime") }} group by 1
+""")
+    await watched.open("/?days=1")
+    panel = watched.page.locator("#public-told")
+    await expect(panel.locator("canvas")).to_be_visible()
+    await panel.get_by_role("button", name="as a table").click()
+    hour = datetime.now(UTC).hour  # of today; of yesterday there are all
+    assert await panel.locator("button.more").inner_text() in {f"Show all {24 + hour + 1}", f"Show all {24 + hour}"}
+
+
+async def test_another_period_is_dotted_behind_the_line(watched: Watched, drop: Drop) -> None:
+    """The page's picker comes later; what an answer says is shown."""
+    drop("""
+-- Lines
+-- chart: timeseries of views by date
+-- column date: moment
+-- column views: count
+select '2026-01-01' as date, 4 as views union all select '2026-01-02', 8
+""")
+
+    async def compared(route: Route) -> None:
+        answer = await route.fetch()
+        other = {"period": {"from": "2025-12-30", "to": "2025-12-31"}, "data": [["2025-12-30", 2], None]}
+        await route.fulfill(response=answer, json=await answer.json() | {"compared": other})
+
+    await watched.page.route("**/api/public/told*", compared)
+    panel = await told(watched)
+    await expect(panel.locator(".legend .dotted")).to_contain_text("Dec 30, 2025")
+    await panel.locator(".canvas").focus()
+    await watched.page.keyboard.press("ArrowRight")
+    await expect(panel.locator(".legend")).to_contain_text("Views 4 (2)")
+    await watched.page.keyboard.press("ArrowRight")
+    await expect(panel.locator(".legend strong")).to_have_text("8")
+
+
+async def test_a_panel_that_refreshes_does_so_while_it_is_looked_at(
+    watched: Watched, crumby: Crumby, drop: Drop
+) -> None:
+    """Seen to fail without `refreshLater`, and where a hidden page goes on asking."""
+    drop("""
+-- Live
+-- chart: stat of views
+-- refresh: 1
+-- column views: count
+select count(*) as views from visits
+""")
+    panel = await told(watched)
+    number = panel.locator("dd").first
+    before = int(await number.inner_text())
+    send(crumby, [visit("/fresh")])
+    await expect(number).to_have_text(str(before + 1))
+    await expect(panel).not_to_have_attribute("aria-busy", re.compile(".*"))
+
+    await look_away(watched.page, hidden=True)
+    await asyncio.sleep(1.2)  # what was under way comes to its end
+    asked = len([url for url in watched.requests if "/told" in url])
+    send(crumby, [visit("/unseen")])
+    await asyncio.sleep(2.5)
+    assert len([url for url in watched.requests if "/told" in url]) == asked
+    await look_away(watched.page, hidden=False)
+    await expect(number).to_have_text(str(before + 2))
+
+
+async def look_away(page: Page, *, hidden: bool) -> None:
+    """As a browser does to a tab that is not in front; a headless one has no other."""
+    await page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+async def test_panels_ask_six_at_a_time_and_those_that_are_seen_first(watched: Watched, queries: Path) -> None:
+    """Seen to fail where all ask at once, and where they ask in the order of the page."""
+    waiting, most, order = 0, 0, []
+
+    async def slow(route: Route) -> None:
+        nonlocal waiting, most
+        waiting += 1
+        most = max(most, waiting)
+        order.append(urlsplit(route.request.url).path.rpartition("/")[2])
+        await asyncio.sleep(0.05)
+        waiting -= 1
+        await route.fulfill(json={"columns": ["n"], "data": [[1]]})
+
+    await watched.page.route(re.compile("/api/public/"), slow)
+    await watched.page.set_viewport_size({"width": 1000, "height": 600})
+    await watched.open("/?days=7")
+    assert most == 6
+    assert len(order) > 12
+    await watched.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    await asyncio.sleep(0.3)
+    order.clear()
+    await watched.page.evaluate("history.pushState(null, '', '?days=8'); dispatchEvent(new PopStateEvent('popstate'))")
+    await expect(watched.page.locator("#status")).to_contain_text("8 days")
+    names = [one.partition("/")[2] for one in await watched.page.locator(".panel").evaluate_all(
+        "all => all.map(one => one.dataset.query)"
+    )]  # fmt: skip
+    assert order.index(names[-1]) < order.index(names[0])
 
 
 @pytest.mark.parametrize("chart", ["table", "bars of views", "bars of views by doc_title", "timeseries of views"])

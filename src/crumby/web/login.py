@@ -2,14 +2,13 @@
 
 import re
 from typing import Final
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from crumby.accounts import COOKIE, SESSION_AGE, Accounts, Sessions
-from crumby.errors import CrossSiteRequest
+from crumby.asking import refuse_other_sites
 
 router = APIRouter(include_in_schema=False)
 
@@ -60,15 +59,3 @@ async def sign_out(request: Request) -> Response:
 def safe_next(target: str | None) -> str:
     r"""The target if it is a path on this site, else nothing: `//evil.example` and `/\evil.example` are not."""
     return target if target and OWN_PATH.fullmatch(target) else ""
-
-
-def refuse_other_sites(request: Request) -> None:
-    """A browser says where a form was posted from; a client that is no browser has no cookie to abuse."""
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    if site:
-        own = site in {"same-origin", "none"}
-    else:
-        own = not origin or urlsplit(origin).netloc == request.headers.get("host")
-    if not own:
-        raise CrossSiteRequest("this form is posted from Crumby's own page only")

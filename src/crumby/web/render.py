@@ -16,7 +16,7 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 
 class Renderer:
     def __init__(self, settings: Settings) -> None:
-        self._domain = settings.domain
+        self._shared = {"domain": settings.domain, "editor": settings.sql_editor}
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -28,7 +28,7 @@ class Renderer:
         self._environment.globals["static"] = static_path
 
     def __call__(self, request: Request, template: str, context: dict[str, Any], status: int = 200) -> HTMLResponse:
-        shared = {"root": request.scope.get("root_path", ""), "domain": self._domain, "user": None}
+        shared = {**self._shared, "root": request.scope.get("root_path", ""), "user": None}
         page = self._environment.get_template(template).render({**shared, **context})
         return HTMLResponse(page, status, {"Cache-Control": "no-store"})
 
