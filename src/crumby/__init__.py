@@ -10,27 +10,44 @@ The house has two halves and one door between them, the database. Follow a hit t
     ingest/geo.py       address → Place, by a memory-mapped City database
     ingest/agent.py     User-Agent → platform, browser, version
     ingest/enrich.py    Hit + Client + Place → Visit | Event, a row
-    ingest/store.py     the rows in one transaction; a known hit id changes nothing. Committed: 2xx
+    dimensions/         what a row can be told by: site and page, source and channel, device, session; pure
+    ingest/batch.py     visitors read, rows placed in their sessions, all of it written
+    ingest/engaged.py   and what a page told of itself when it was left, put with its visit
+    ingest/store.py     in one transaction; a known hit id changes nothing. Committed: 2xx
     ingest/outage.py    or, while a database server is away, the rows into the spool, and on from there later
     ingest/spool.py     the local file where they wait
+    ingest/refusals.py  of those that were refused, how many and why
 
 and a question through the right one:
 
     queries/…/x.sql     the question: a comment header, and SQL with a few macros
-    reporting/header.py the comment block → title, parameters, columns, chart
+    reporting/header.py the comment block → title, columns, chart
+    reporting/parameters.py what a request may say to it, typed
     reporting/query.py  the file → Query, rendered to one statement whose values are bound
-    reporting/binding.py each `:name` of it → a value, typed
     reporting/macros.py what its template can call
-    reporting/period.py days, from, to, tz → Period, [start, end)
+    reporting/dialects.py what the databases spell differently
     reporting/statement.py one statement that asks, and the tables it asks
+    reporting/binding.py each `:name` of it → a value, typed
+    reporting/questions.py what was asked for, in the API or the terminal → Question
+    reporting/period.py days, from, to, tz → Period, [start, end)
+    reporting/interval.py its hours, days, weeks or months
+    reporting/filters.py country=SE → the visits that are left
+    reporting/view.py   all of that, with sort and limit: what of the answer is to be seen
+    reporting/answering.py one answer for all who ask the same
+    reporting/flight.py those who wait for it, and what may be given again
     reporting/run.py    read-only, with a time limit and a row limit → Result
+    reporting/flow.py   or, of a long one, its rows as they come
     reporting/reach.py  how far it reaches on its connection
     reporting/pace.py   long reports yield to hits
     reporting/wal.py    and let SQLite's log start anew
+    reporting/comparing.py days of nothing put in, another period put beside
     reporting/results.py Result → JSON, records, NDJSON, CSV
-    reporting/questions.py what was asked for, in the API or the terminal, understood
+    reporting/page.py   or HTML
+    reporting/sending.py all of it at once, or as it comes, or word that the client has it
+    reporting/packing.py in gzip
+    reporting/routes.py the endpoint; `catalogue.py` lists it, `openapi.py` describes it
     reporting/checking.py the files looked over at the start, before anybody asks
-    reporting/routes.py the endpoint; `catalogue.py` lists it, and describes it in the OpenAPI document
+    reporting/adhoc.py  SQL that no file holds, from the page `/query`; `vocabulary.py`: what it can name
 
 Around them: `web/` is what people see, `accounts.py` who they are, `asking.py` how they ask, `cli/` the terminal,
 `ingest/health.py` what a monitor asks, `app.py` puts it all together. Below them: `tables.py` is the schema,
