@@ -17,5 +17,5 @@ from events
 where id in (select max(id) from events group by cid, doc_title, name)
   and {{ period("datetime") }} and {{ event_filters() }}
 group by doc_title, name, value
-order by 4 desc, coalesce(doc_title, ''), doc_title is null, coalesce(name, ''), coalesce(value, ''), value is null
+{{ order_by('"Count" desc, "Title", "Name", "Value"') }}
 {{ limit() }}

@@ -16,5 +16,5 @@ where {{ period("datetime") }} and {{ filters() }}
   and lower({{ strip_scheme("doc_uri") }}) not like 'localhost%'
   and {{ strip_scheme("doc_uri") }} not like '127.0.0.1%'
 group by 1, 2
-order by 3 desc, 1, coalesce(doc_title, ''), doc_title is null
+{{ order_by("views desc, uri, doc_title") }}
 {{ limit() }}

@@ -22,4 +22,5 @@ left join (
   group by 1
 ) v on v.date = date(c.datetime)
 where c.datetime between :t0 and :t1
-order by c.datetime
+{{ order_by("date") }}
+{{ limit() }}

@@ -36,8 +36,8 @@ PAGES = [
     ["example.com/", None, 1],
     ["example.com/", "home", 1],
     ["example.com/A", "A", 1],
+    ["example.com/b", None, 1],  # what is not known comes first
     ["example.com/b", "", 1],
-    ["example.com/b", None, 1],
 ]
 LOCATIONS = [
     ["England", "GB", 3],  # Ada, Dora, and Bob on his travels
@@ -65,8 +65,8 @@ CITIES_BERLIN = [
 ]
 EVENTS = [
     ["Home", "theme", "light", 2],  # Ada in the end, and Bob
-    ["", "theme", "dark", 1],
     [None, "theme", "dark", 1],
+    ["", "theme", "dark", 1],
     ["A", "theme", "dark", 1],
     ["Home", "Theme", "dark", 1],
     ["Home", "theme", "dark", 1],
