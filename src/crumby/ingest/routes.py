@@ -25,7 +25,7 @@ HIT_PATH: Final = "/hit"
 SCRIPT_PATH: Final = "/cmb.js"
 PIXEL_PATH: Final = "/{number}.gif"
 
-NUMBERED: Final = re.compile(r"/([0-9]{1,20})\.gif")
+NUMBERED: Final = re.compile(r"/([0-9]{1,20})\.gif\Z")
 GIF: Final = base64.b64decode("R0lGODlhAQABAIAAANvf7wAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
 
 
