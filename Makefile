@@ -18,8 +18,7 @@ run: .venv/run.stamp ## start Crumby on this machine
 test: .venv/dev.stamp ## run the tests (ARGS="-k name" picks some; the coverage floor counts for all of them)
 	@tests/install-servers
 ifeq ($(strip $(ARGS)),)
-	@$(BIN)/coverage run -m pytest -m "not long"
-	@$(BIN)/coverage report
+	@tests/run
 else
 	@$(BIN)/python -m pytest -m "not long" $(ARGS)
 endif
