@@ -83,6 +83,7 @@ def one_by_one(*rows: View | Act) -> tuple[list[View], list[Act], dict[str, Visi
         ((0, -30), [0, 0]),  # late
         ((0, -31), [0, -31]),
         ((0, -31, -29, 20), [0, -31, 0, 0]),
+        ((0, -20, -45), [0, 0, -45]),
         ((0, 60, 20, 29, 90), [0, 60, 20, 29, 60]),  # what is late by more has a session of its own
     ],
 )
