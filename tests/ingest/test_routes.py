@@ -73,7 +73,9 @@ async def test_a_look_at_the_pixel_is_no_visit(client: httpx.AsyncClient) -> Non
 
 
 @ONLY_SQLITE
-@pytest.mark.parametrize("path", ["/-5.gif", "/x.gif", f"/{'9' * 5000}.gif", "/1.gif/", "/٣.gif", "/1.gif.gif"])
+@pytest.mark.parametrize(
+    "path", ["/-5.gif", "/x.gif", f"/{'9' * 5000}.gif", "/.gif", "/1.gif/", "/٣.gif", "/1.gif.gif"]
+)
 async def test_an_image_without_a_number_is_no_hit(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(f"{path}?v=1&t=visit&cid=42&dl=a")).status_code == 404
 
