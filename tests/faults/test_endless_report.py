@@ -126,10 +126,9 @@ async def test_readers_without_end_do_not_make_the_log_grow_without_end(queries:
             await asyncio.to_thread(wait_until, lambda: log.stat().st_size < wal.BOUND, "the log is reset", 10)
     # Above the bound it grows while the reports under way end and the ingest looks, once a second.
     assert wal.BOUND < max(sizes) <= wal.BOUND + RESET_WITHIN * LIMIT_S * rate, (max(sizes), rate)
-    assert answers.details == {
-        f"queries/public/endless.sql ran past {LIMIT_S:g} s and was stopped",
-        f"queries/public/endless.sql waited {LIMIT_S:g} s for the database's log to be reset, and was not run",
-    }
+    ended = f"queries/public/endless.sql ran past {LIMIT_S:g} s and was stopped"
+    waited = f"queries/public/endless.sql waited {LIMIT_S:g} s for the database's log to be reset, and was not run"
+    assert {ended} <= answers.details <= {ended, waited}  # the log may be reset before anybody has waited so long
 
 
 async def write_a_row(connection: sqlite3.Connection, log: Path) -> int:

@@ -163,7 +163,7 @@ async def unlike(engine: AsyncEngine) -> list[Any]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("count", [2_500, pytest.param(100_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [5_000, pytest.param(100_000, marks=pytest.mark.long)])
 async def test_a_killed_migration_of_a_0_7_1_file_leaves_the_old_schema_or_the_new_one(
     count: int, tmp_path: Path, settings: MakeSettings
 ) -> None:
@@ -207,7 +207,7 @@ async def left(url: str, old: Path, settings: MakeSettings) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("count", [2_500, pytest.param(100_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [5_000, pytest.param(100_000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("database_url", ["mariadb", "postgres"], indirect=True)
 async def test_a_killed_migration_of_a_server_is_ended_by_the_next_and_changes_no_row(
     count: int, database_url: str, settings: MakeSettings, request: pytest.FixtureRequest
