@@ -134,8 +134,7 @@ async def _answer(settings: Settings, query: Query, asked: Sequence[tuple[str, s
     understand(query, asked, settings, now)  # what can't be understood needs no database to be told
     async with open_database(settings) as database:
         expect_file(database)
-        since = await first_visit(database) if ("period", "all") in asked else None
-        question = understand(query, asked, settings, now, first_visit=since)
+        question = understand(query, asked, settings, now, first_visit=await first_visit(database, asked))
         return question, await question.answer(database, settings)
 
 

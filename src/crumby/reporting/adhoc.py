@@ -80,7 +80,7 @@ async def answer(request: Request, user: SignedIn) -> Response:
     query = read(asked.pop("sql", ""))
     form = chosen_format(asked)
     now = datetime.now(UTC).replace(tzinfo=None)
-    since = await first_visit(request.state.database) if asked.get("period") == "all" else None
+    since = await first_visit(request.state.database, asked.items())
     question = understand(query, asked.items(), request.state.settings, now, more=("format",), first_visit=since)
     started = time.perf_counter()
     try:

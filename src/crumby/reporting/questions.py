@@ -98,8 +98,10 @@ def _refuse_twice(names: Sequence[str]) -> None:
         raise InvalidParameter(f"{twice[:60]} is given twice; only filters may be")
 
 
-async def first_visit(database: Database) -> datetime | None:
-    """When the first visit was; UTC. Raises DatabaseUnavailable."""
+async def first_visit(database: Database, asked: Iterable[tuple[str, str]]) -> datetime | None:
+    """When the first visit was, in UTC, for `period=all`; no other period takes it. Raises DatabaseUnavailable."""
+    if ("period", "all") not in asked:
+        return None
     try:
         async with database.engine.connect() as connection:
             found: datetime | None = await connection.scalar(select(func.min(visits.c.datetime)))

@@ -69,7 +69,6 @@ async def answer(request: Request, collection: str, name: str, folders: Folders,
 
 async def _question(request: Request, query: Query, user: User | None) -> Question:
     asked = request.query_params.multi_items()
-    since = await first_visit(request.state.database) if ("period", "all") in asked else None
     return understand(
         query,
         asked,
@@ -77,7 +76,7 @@ async def _question(request: Request, query: Query, user: User | None) -> Questi
         datetime.now(UTC).replace(tzinfo=None),
         more=("format", "_"),
         signed_in=user is not None,
-        first_visit=since,
+        first_visit=await first_visit(request.state.database, asked),
     )
 
 
