@@ -26,7 +26,7 @@ from crumby.backup.contents import (
 from crumby.database import first_line
 from crumby.errors import CrumbyError, DatabaseUnavailable
 from crumby.migrations import HEAD, migrate
-from crumby.tables import metadata
+from crumby.tables import metadata, visitors
 
 BATCH: Final = 1000
 
@@ -102,10 +102,12 @@ async def _held(server: AsyncConnection) -> Contents:
 
 
 async def _lock(server: AsyncConnection) -> None:
+    """The visitors first, as a batch of hits does: PostgreSQL locks one table after the other, in the order given."""
     if server.dialect.name == "mysql":
         await server.execute(text("lock tables " + ", ".join(f"{name} write" for name in metadata.tables)))
     else:
-        await server.execute(text(f"lock table {', '.join(metadata.tables)} in exclusive mode"))
+        names = sorted(metadata.tables, key=visitors.name.__ne__)
+        await server.execute(text(f"lock table {', '.join(names)} in exclusive mode"))
 
 
 async def _go_on_counting(server: AsyncConnection) -> None:
