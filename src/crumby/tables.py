@@ -91,6 +91,11 @@ visits = Table(
     Column("device", text(10)),  # "desktop", "mobile", "tablet"
     Column("engaged", Integer),  # seconds in which the page was seen and in focus; null where nobody told
     Column("scroll", Integer),  # percent of the page that was scrolled into view; null where nobody told
+    Column("prev", BigInteger),  # seconds since 1970 of the visitor's last page view before; 0 where it is the first
+    Column("page_prev", BigInteger),  # the same, of this page
+    Column("prevs", text(200)),  # the same, of its country, browser …: dimensions/memory.py; null for all like `prev`
+    Column("prev_page", text(512)),  # page of the session's view before
+    Column("first", BigInteger),  # seconds since 1970 of the visitor's first page view
     Index("visits_hit_id", "hit_id", unique=True),
     Index("visits_datetime", "datetime"),
     **MYSQL,
@@ -111,6 +116,9 @@ events = Table(
     Column("site", text(255)),
     Column("page", text(512)),
     Column("session", BigInteger),
+    Column("prev", BigInteger),  # seconds since 1970 of the visitor's last event of this name; 0 where it is the first
+    Column("value_prev", BigInteger),  # the same, of this name and value
+    Column("page_prev", BigInteger),  # the same, of this name and page
     Index("events_hit_id", "hit_id", unique=True),
     Index("events_datetime", "datetime"),
     **MYSQL,
@@ -134,6 +142,28 @@ visitors = Table(
     Column("utm_campaign", text(150)),
     Column("utm_term", text(150)),
     Column("utm_content", text(150)),
+    Column("page", text(512)),  # of the last page view
+    Column("seen", LargeBinary),  # what is remembered: dimensions/memory.py
+    **MYSQL,
+)
+
+engagements = Table(  # what was told of a visit after it was stored, until the rollups have it
+    "engagements",
+    metadata,
+    Column("id", row_id(), primary_key=True),
+    Column("visit_id", BigInteger, nullable=False),
+    Column("engaged", Integer, nullable=False),  # seconds more than it had
+    Column("told", Integer, nullable=False),  # 1 where it had none
+    Column("scroll", Integer, nullable=False),  # percent more than it had
+    Column("scrolled", Integer, nullable=False),  # 1 where it had none
+    Column("finished", Integer, nullable=False),  # 1 where it had less than nine tenths, and now has as much
+    **MYSQL,
+)
+
+strays = Table(  # visitors with a row so late that others counted without it
+    "strays",
+    metadata,
+    Column("cid", text(32), primary_key=True),
     **MYSQL,
 )
 

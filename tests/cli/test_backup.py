@@ -42,6 +42,8 @@ FILLED: Rows = {
     "calendar": [{"datetime": datetime(2026, 11, day)} for day in range(1, 30)],  # noqa: DTZ001
     "visitors": [{"cid": "c" * 32, "first": AT, "begun": AT, "last": AT, "session": 2**62, "seq": 3, "entry": "/ä"}],
     "refusals": [{"datetime": datetime(2026, 11, 22, 12, 15), "reason": "a robot", "hits": 7}],  # noqa: DTZ001
+    "engagements": [{"id": 6, "visit_id": 9, "engaged": 5, "told": 1, "scroll": 90, "scrolled": 1, "finished": 1}],
+    "strays": [{"cid": "c" * 32}],
 }
 
 
@@ -145,6 +147,7 @@ def test_a_backup_holds_what_is_in_the_wal_alone(verb: Ask, home: Path) -> None:
 def test_programs_are_told_in_json(verb: Ask, home: Path) -> None:
     fill("sqlite:///~/crumby.db", FILLED)
     rows = {"visits": 3, "events": 1, "users": 1, "calendar": 29, "visitors": 1, "refusals": 1}
+    rows |= {"engagements": 1, "strays": 1}
     facts = {"file": str(home / "b.db"), "schema": HEAD, "rows": rows}
     said = json.loads(done(verb("backup", "--json", "b.db")))
     size = (home / "b.db").stat().st_size

@@ -22,17 +22,37 @@ class View(msgspec.Struct, frozen=True):
     utm_campaign: str | None = None
     utm_term: str | None = None
     utm_content: str | None = None
+    site: str | None = None
+    country: str | None = None
+    subdivision_1: str | None = None
+    city: str | None = None
+    lang: str | None = None
+    browser: str | None = None
+    version: str | None = None
+    platform: str | None = None
+    device: str | None = None
+    screen_res: str | None = None
     session: int | None = None
     seq: int | None = None
     gap: int | None = None
     entry: str | None = None
+    prev: int | None = None
+    page_prev: int | None = None
+    prevs: str | None = None
+    prev_page: str | None = None
+    first: int | None = None
 
 
 class Act(msgspec.Struct, frozen=True):
     cid: str
     datetime: datetime
     page: str | None = "/"
+    name: str | None = None
+    value: str | None = None
     session: int | None = None
+    prev: int | None = None
+    value_prev: int | None = None
+    page_prev: int | None = None
 
 
 def at(minutes: float) -> datetime:
@@ -142,7 +162,7 @@ def test_rows_that_are_too_late_have_a_session_of_their_own() -> None:
     ]
     assert [begun(row) for row in placed.events] == [-99, -40]
     (after,) = placed.begun
-    assert after == msgspec.structs.replace(before["42"], first=at(-99))
+    assert after == msgspec.structs.replace(before["42"], first=at(-99), seen=after.seen)
 
 
 def test_source_and_entry_are_those_of_the_first_view() -> None:
@@ -174,7 +194,7 @@ def test_a_session_that_an_event_began_takes_the_source_of_its_first_view() -> N
 
 def test_who_only_did_something_has_seen_no_page() -> None:
     _, _, states = one_by_one(act(0), act(99))
-    assert states["42"] == Visitor("42", None, at(99), at(99), None, session_id("42", at(99)))
+    assert states["42"] == Visitor("42", None, at(99), at(99), None, session_id("42", at(99)), seen=states["42"].seen)
 
 
 def test_visitors_do_not_mix() -> None:
@@ -198,14 +218,15 @@ def test_only_visitors_that_changed_are_to_be_written() -> None:
     """Each in the one list that says how much of them is new."""
     before = known(place({}, [view(0, cid=cid) for cid in "abcde"], []))
     placed = place(
-        before, [view(1, cid="a"), view(99, cid="b"), view(3, cid="new")], [act(2, cid="c"), act(-1, cid="d")]
+        before, [view(1, "/1", "a"), view(99, cid="b"), view(3, cid="new")], [act(2, cid="c"), act(-1, cid="d")]
     )
     assert [visitor.cid for visitor in placed.new] == ["new"]
     assert [visitor.cid for visitor in placed.begun] == ["b"]
-    assert [visitor.cid for visitor in placed.going_on] == ["a", "c"]
-    a, c = placed.going_on
-    assert a == msgspec.structs.replace(before["a"], last=at(1), viewed=at(1), seq=2)
-    assert c == msgspec.structs.replace(before["c"], last=at(2))
+    assert [visitor.cid for visitor in placed.going_on] == ["a", "c", "d"]
+    a, c, d = placed.going_on
+    assert a == msgspec.structs.replace(before["a"], last=at(1), viewed=at(1), seq=2, page="/1", seen=a.seen)
+    assert c == msgspec.structs.replace(before["c"], last=at(2), seen=c.seen)
+    assert d == msgspec.structs.replace(before["d"], seen=d.seen)  # that it is late does not matter to a name's events
 
 
 def test_a_session_is_named_by_its_beginning_and_its_visitor() -> None:

@@ -9,6 +9,7 @@ transaction is undone, and the next one does look. Two workers that meet the sam
 import sqlite3
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -19,13 +20,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from crumby.dimensions.session import Visitor, place
 from crumby.ingest.engaged import ENGAGE, SQLITE, told
 from crumby.ingest.enrich import Engagement, Event, Visit
-from crumby.tables import events, visitors, visits
+from crumby.tables import events, strays, visitors, visits
 
 R = TypeVar("R", Visit, Event)
 
 ASKED: Final = 512  # values that one of SQLite's statements asks for; it takes 32,766
 SELECT: Final = f"select {', '.join(Visitor.__struct_fields__)} from visitors where cid in"  # noqa: S608 - names of ours
-GO_ON: Final = "update visitors set last = ?, viewed = ?, seq = ? where cid = ?"
+GO_ON: Final = "update visitors set last = ?, viewed = ?, seq = ?, page = ?, seen = ? where cid = ?"
+STRAY: Final = "insert or ignore into strays values (?)"
 CHANGING: Final = Visitor.__struct_fields__[1:]  # all but the cid
 
 
@@ -63,8 +65,10 @@ class SqliteBatch:
             if rows:
                 connection.executemany(statement.text, map(statement.values, rows))
         connection.executemany(GO_ON, map(_going_on, placed.going_on))
+        connection.executemany(STRAY, ((cid,) for cid in placed.strays))
         if engagements:
-            connection.executemany(SQLITE, told(engagements))
+            for text in SQLITE:
+                connection.executemany(text, told(engagements))
 
 
 class _Statement:
@@ -100,9 +104,10 @@ def _known(connection: sqlite3.Connection, cids: Sequence[str]) -> dict[str, Vis
 
 
 def _going_on(visitor: Visitor) -> tuple[Any, ...]:
-    return _form(visitor.last), _form(visitor.viewed), visitor.seq, visitor.cid
+    return _form(visitor.last), _form(visitor.viewed), visitor.seq, visitor.page, visitor.seen, visitor.cid
 
 
+@lru_cache(maxsize=512)  # one instant has several columns, and a batch few instants
 def _form(at: datetime | None) -> str | None:
     """SQLAlchemy's form of an instant, made in half its time."""
     return None if at is None else at.isoformat(" ", "microseconds")
@@ -136,6 +141,7 @@ class ServerBatch:
         self._visits = _Statement(insert(visits), visits, dialect)
         self._events = _Statement(insert(events), events, dialect)
         self._changed = _Statement(_upsert(dialect), visitors, dialect)
+        self._stray = _once_each(dialect)
 
     async def insert(
         self,
@@ -165,8 +171,11 @@ class ServerBatch:
         ):
             if written:
                 await connection.exec_driver_sql(statement.text, [statement.values(row) for row in written])
+        if placed.strays:
+            await connection.execute(self._stray, [{"cid": cid} for cid in sorted(set(placed.strays))])
         if engagements:
-            await connection.execute(ENGAGE, told(engagements))
+            for each in ENGAGE:
+                await connection.execute(each, told(engagements))
 
 
 async def _stored_in(connection: AsyncConnection, table: Table, rows: Sequence[Visit | Event]) -> set[bytes]:
@@ -182,6 +191,12 @@ def _upsert(dialect: Dialect) -> Insert:
     kind = sqlite if dialect.name == "sqlite" else postgresql
     known: postgresql.Insert | sqlite.Insert = kind.insert(visitors)
     return known.on_conflict_do_update(index_elements=["cid"], set_={name: known.excluded[name] for name in CHANGING})
+
+
+def _once_each(dialect: Dialect) -> Insert:
+    if dialect.name == "mysql":
+        return mysql.insert(strays).on_duplicate_key_update(cid=strays.c.cid)
+    return postgresql.insert(strays).on_conflict_do_nothing()
 
 
 def _cids(visits: Sequence[Visit], events: Sequence[Event]) -> list[str]:

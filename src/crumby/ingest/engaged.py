@@ -9,11 +9,13 @@ changes nothing.
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import Column, Update, bindparam, case, update
+from sqlalchemy import Column, TextClause, Update, bindparam, case, text, update
 from sqlalchemy.dialects import sqlite
 
 from crumby.ingest.enrich import Engagement
 from crumby.tables import visits
+
+NEARLY_ALL: Final = 90  # percent of a page: it was read to the end
 
 
 def _larger(column: Column[Any], told: str) -> Any:
@@ -21,12 +23,28 @@ def _larger(column: Column[Any], told: str) -> Any:
     return case((column >= bindparam(told), column), else_=bindparam(told, type_=column.type))
 
 
-ENGAGE: Final[Update] = (
+# What it adds goes to the rollups, which may have counted the visit by now; then the visit itself.
+ENGAGE: Final[tuple[TextClause, Update]] = (
+    text(
+        f"""
+        insert into engagements (visit_id, engaged, told, scroll, scrolled, finished)
+        select
+          id,
+          case when :seconds > coalesce(engaged, 0) then :seconds - coalesce(engaged, 0) else 0 end,
+          case when engaged is null then 1 else 0 end,
+          case when :percent > coalesce(scroll, 0) then :percent - coalesce(scroll, 0) else 0 end,
+          case when scroll is null then 1 else 0 end,
+          case when :percent >= {NEARLY_ALL} and coalesce(scroll, 0) < {NEARLY_ALL} then 1 else 0 end
+        from visits
+        where hit_id = :visit
+          and (engaged is null or engaged < :seconds or scroll is null or scroll < :percent)
+        """  # noqa: S608 - a number of ours
+    ),
     update(visits)
     .where(visits.c.hit_id == bindparam("visit"))
-    .values(engaged=_larger(visits.c.engaged, "seconds"), scroll=_larger(visits.c.scroll, "percent"))
+    .values(engaged=_larger(visits.c.engaged, "seconds"), scroll=_larger(visits.c.scroll, "percent")),
 )
-SQLITE: Final = str(ENGAGE.compile(dialect=sqlite.dialect(paramstyle="named")))
+SQLITE: Final = [str(each.compile(dialect=sqlite.dialect(paramstyle="named"))) for each in ENGAGE]
 
 
 def told(engagements: Iterable[Engagement]) -> list[dict[str, Any]]:

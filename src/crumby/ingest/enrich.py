@@ -5,6 +5,7 @@ Pure: the same arguments give the same row.
 """
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -59,6 +60,11 @@ class Visit(msgspec.Struct, frozen=True, omit_defaults=True):
     device: str | None = None
     engaged: int | None = None
     scroll: int | None = None
+    prev: int | None = None  # this and the rest are the store's to give
+    page_prev: int | None = None
+    prevs: str | None = None
+    prev_page: str | None = None
+    first: int | None = None
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -72,7 +78,10 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     hit_id: bytes
     site: str | None = None
     page: str | None = None
-    session: int | None = None  # the store's to give
+    session: int | None = None  # this and the rest are the store's to give
+    prev: int | None = None
+    value_prev: int | None = None
+    page_prev: int | None = None
 
 
 class Engagement(msgspec.Struct, frozen=True):
@@ -83,47 +92,54 @@ class Engagement(msgspec.Struct, frozen=True):
     scroll: int
 
 
+TO_COME: Final = (None,) * 4  # session, seq, gap, entry
+
+
 def visit(hit: Hit, client: Client, place: Place) -> Visit:
-    """The row of a page view, as if it were its session's first."""
+    """The row of a page view, as if it were its session's first.
+
+    Built in the order of the columns: a field that is named costs ten times one that is counted off.
+    """
     agent = parse_agent(client.user_agent)
     address = parse_address(hit.uri)
     source, channel = origin(hit.referrer, address)
     return Visit(
-        ip=client.ip,
-        cid=hit.cid,
-        datetime=hit.datetime,
-        doc_title=hit.title,
-        doc_uri=hit.uri,
-        doc_enc=hit.encoding,
-        referrer=hit.referrer,
-        _referrer=client.referrer,
-        platform=agent.platform,
-        browser=agent.browser,
-        version=agent.version,
-        screen_res=hit.screen_res,
-        screen_depth=hit.screen_depth,
-        continent=place.continent,
-        country=place.country,
-        subdivision_1=place.subdivision_1,
-        subdivision_2=place.subdivision_2,
-        city=place.city,
-        latitude=place.latitude,
-        longitude=place.longitude,
-        accuracy_radius=place.accuracy_radius,
-        time_zone=place.time_zone,
-        lang=hit.lang,
-        _lang=client.lang,
-        hit_id=hit.id,
-        site=address.site,
-        page=address.page,
-        source=source,
-        channel=channel,
-        utm_source=address.utm_source,
-        utm_medium=address.utm_medium,
-        utm_campaign=address.utm_campaign,
-        utm_term=address.utm_term,
-        utm_content=address.utm_content,
-        device=device(agent.platform, hit.screen_res, client.user_agent),
+        client.ip,
+        hit.cid,
+        hit.datetime,
+        hit.title,
+        hit.uri,
+        hit.encoding,
+        hit.referrer,
+        client.referrer,
+        agent.platform,
+        agent.browser,
+        agent.version,
+        hit.screen_res,
+        hit.screen_depth,
+        place.continent,
+        place.country,
+        place.subdivision_1,
+        place.subdivision_2,
+        place.city,
+        place.latitude,
+        place.longitude,
+        place.accuracy_radius,
+        place.time_zone,
+        hit.lang,
+        client.lang,
+        hit.id,
+        address.site,
+        address.page,
+        *TO_COME,
+        source,
+        channel,
+        address.utm_source,
+        address.utm_medium,
+        address.utm_campaign,
+        address.utm_term,
+        address.utm_content,
+        device(agent.platform, hit.screen_res, client.user_agent),
     )
 
 

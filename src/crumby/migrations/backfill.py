@@ -70,10 +70,23 @@ class View(msgspec.Struct, frozen=True):
     utm_term: str | None
     utm_content: str | None
     device: str | None
+    platform: str | None
+    browser: str | None
+    version: str | None
+    screen_res: str | None
+    country: str | None
+    subdivision_1: str | None
+    city: str | None
+    lang: str | None
     session: int | None = None
     seq: int | None = None
     gap: int | None = None
     entry: str | None = None
+    prev: int | None = None
+    page_prev: int | None = None
+    prevs: str | None = None
+    prev_page: str | None = None
+    first: int | None = None
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -84,10 +97,17 @@ class Act(msgspec.Struct, frozen=True):
     datetime: datetime
     site: str | None
     page: str | None
+    name: str | None
+    value: str | None
     session: int | None = None
+    prev: int | None = None
+    value_prev: int | None = None
+    page_prev: int | None = None
 
 
-READ: Final = frozenset({"id", "cid", "datetime"})  # all else is written
+MACHINE: Final = ("platform", "browser", "version", "screen_res", "country", "subdivision_1", "city", "lang")
+DEED: Final = ("name", "value")
+READ: Final = frozenset({"id", "cid", "datetime", *MACHINE, *DEED})  # all else is written
 
 
 def fill(connection: Connection) -> None:
@@ -158,8 +178,8 @@ def _fill(connection: Connection, where: Where) -> int:
 
 
 def _rows(connection: Connection, table: Table, where: Where) -> Iterable[Row[Any]]:
-    of_a_visit = ("referrer", "platform", "screen_res") if table is visits else ()
-    columns = (table.c[name] for name in ("id", "cid", "doc_uri", *of_a_visit))
+    own = ("referrer", *MACHINE) if table is visits else DEED
+    columns = (table.c[name] for name in ("id", "cid", "doc_uri", *own))
     at = _key(connection, "datetime", table).label("at")
     rows = select(at, *columns).where(*where(table))
     return connection.execute(rows.with_for_update() if connection.dialect.name == "mysql" else rows)
@@ -192,13 +212,21 @@ def _view(row: Row[Any]) -> View:
         utm_term=address.utm_term,
         utm_content=address.utm_content,
         device=device(_text(row.platform), _text(row.screen_res)),
+        platform=_text(row.platform),
+        browser=_text(row.browser),
+        version=_text(row.version),
+        screen_res=_text(row.screen_res),
+        country=_text(row.country),
+        subdivision_1=_text(row.subdivision_1),
+        city=_text(row.city),
+        lang=_text(row.lang),
     )
 
 
 def _act(row: Row[Any]) -> Act:
     address = parse_address(_text(row.doc_uri))
     cid, at = _who_and_when(row)
-    return Act(row.id, cid, at, address.site, address.page)
+    return Act(row.id, cid, at, address.site, address.page, _text(row.name), _text(row.value))
 
 
 def _who_and_when(row: Row[Any]) -> tuple[str, datetime]:

@@ -1,4 +1,4 @@
-"""Pages, sources, devices and sessions with each hit, of the older ones as well; the visitors; what was refused."""
+"""Pages, sources, devices, sessions and visits before with each hit, older ones as well; visitors; what was refused."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,8 +12,11 @@ down_revision = "0002"
 OF_BOTH = ("site", "page", "session")
 OF_A_SESSION = ("entry", "source", "channel", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 NEW = {
-    "visits": (*OF_BOTH, "seq", "gap", *OF_A_SESSION, "device", "engaged", "scroll"),
-    "events": OF_BOTH,
+    "visits": (
+        *(*OF_BOTH, "seq", "gap", *OF_A_SESSION, "device", "engaged", "scroll"),
+        *("prev", "page_prev", "prevs", "prev_page", "first"),
+    ),
+    "events": (*OF_BOTH, "prev", "value_prev", "page_prev"),
 }
 
 
@@ -21,7 +24,7 @@ def upgrade() -> None:
     connection = op.get_bind()
     for table, columns in NEW.items():
         _add(table, columns)
-    for new in (tables.visitors, tables.refusals):
+    for new in (tables.visitors, tables.engagements, tables.strays, tables.refusals):
         new.create(connection, checkfirst=True)
     fill(connection)
 
