@@ -1,0 +1,321 @@
+"""Rollups: the visits and events, counted beforehand by what reports ask for, and kept up as new ones come.
+
+    queries/rollups/x.sql   what is counted by what, as a readable SELECT
+    files.py                the file → Rollup
+    clock.py                the configured zone's days, in SQL
+    delta.py                what is new: the temporary tables `hits` and `acts`
+    tables.py               rollup_x_day and rollup_x_month, by database
+    engine.py               one chunk after the other, in a transaction with the mark of how far it has come
+    work.py                 the connection that it works on: a file beside the embedded database, or the server
+
+A report may use those in `ready`, once it has called `catch_up`. All can be made anew from the visits at any time.
+"""
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, Self, TypeVar
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from crumby.database import Database, first_line, rollups_path
+from crumby.rollups.engine import Done, Engine
+from crumby.rollups.files import Rollup, RollupFolders
+from crumby.rollups.marks import Marks
+from crumby.rollups.work import Busy, ServerWork, SqliteWork, Work
+from crumby.settings import Settings, shipped
+from crumby.tables import strays
+
+__all__ = ["Done", "Listed", "Rollup", "RollupFolders", "Rollups", "open_rollups"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PERIOD_S: Final = 1.0  # between two looks for what is new
+CHUNK: Final = 5000  # visits at a time: a quarter of a second
+ON_DEMAND: Final = 500  # visits that a report waits for, some 20 ms; of more it is told nothing
+PATIENCE_S: Final = 1.0  # of a report, where the database has gone silent
+GOODBYE_S: Final = 3.0
+BUSY_S: Final = 0.1  # between two tries
+REST: Final = 0.5  # of a chunk's time, before the next one: hits come first
+PURGE_S: Final = 60.0  # between two looks for engagements that are in all rollups
+PURGED: Final = 500  # of them at a time
+AWAY: Final = (SQLAlchemyError, OSError, sqlite3.Error, RuntimeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """How a rollup is."""
+
+    name: str
+    ready: bool
+    days: int  # rows of its tables
+    months: int
+    visit: int  # the last one that is in it, by its id
+    event: int
+    behind: int  # ids of visits and events
+    error: str | None
+
+
+class Rollups:
+    """One a process. Whichever process comes first does the work; the others see what has become ready."""
+
+    def __init__(self, database: Database, zone: str, folders: RollupFolders) -> None:
+        self._database = database
+        self._folders = folders
+        self._files: Sequence[Rollup] | None = None
+        self._engine = Engine(database.dialect, zone)
+        self._one_at_a_time = asyncio.Lock()
+        self._long = False  # a chunk that nobody should wait for
+        self._behind = False  # so far that the next chunk will be one
+        self._coming: asyncio.Future[None] | None = None  # a catch-up that has not begun
+        self._running: asyncio.Future[Any] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="crumby-rollups") if database.sqlite_path else None
+        self._work: SqliteWork | None = None
+        self._connection: AsyncConnection | None = None
+        self._said: str | None = None
+        self._purged = time.monotonic()
+
+    @property
+    def ready(self) -> Mapping[str, Rollup]:
+        """Those that are complete, of the configured time zone."""
+        return self._engine.ready
+
+    @property
+    def version(self) -> int:
+        """Another one whenever a day before today has changed."""
+        return self._engine.version
+
+    @property
+    def errors(self) -> Mapping[str, str]:
+        """What is wrong with files, by name."""
+        return self._engine.errors
+
+    def names(self) -> list[str]:
+        """Of all that there are files for."""
+        return [rollup.name for rollup in self._folders.all()]
+
+    async def listed(self) -> list[Listed]:
+        """Each of them. Raises what the database does."""
+        async with self._one_at_a_time:
+            return await self._do(self._listed)
+
+    def _listed(self, work: Work) -> list[Listed]:
+        engine = self._engine
+        with work.apart():
+            return [self._list(work, name, engine.behind(work, name)) for name in self.names()]
+
+    def _list(self, work: Work, name: str, behind: int) -> Listed:
+        state = self._engine.states.get(name)
+        marks = state.marks if state else Marks()
+        days, months = self._engine.rows(work, name)
+        error = self.errors.get(name)
+        return Listed(name, name in self.ready, days, months, marks.visits, marks.events, behind, error)
+
+    async def catch_up(self) -> None:
+        """Take in what has been committed, where that is done in some milliseconds. Raises nothing.
+
+        On a server an id that is missing before others may still be on its way: up to four seconds it is waited for.
+        """
+        if self._long:
+            return
+        if self._coming is None:
+            self._coming = asyncio.ensure_future(self._catch_up())
+        with contextlib.suppress(TimeoutError):  # what it waits for goes on
+            async with asyncio.timeout(PATIENCE_S):
+                await asyncio.shield(self._coming)
+
+    async def _catch_up(self) -> None:
+        """One for all who ask while it waits for its turn."""
+        async with self._one_at_a_time:
+            self._coming = None  # what is committed from now on may not be in it
+            await self._trying(lambda: self._do(self._caught_up))
+
+    def _caught_up(self, work: Work) -> None:
+        try:
+            self._engine.step(work, ON_DEMAND, complete_alone=True)
+        except Busy:
+            self._engine.look(work)
+
+    async def keep_up(self) -> None:
+        """Without an end: what is new, every second; what is to be made, chunk by chunk."""
+        while True:
+            begun = time.monotonic()
+            done = await self._trying(self.advance)
+            if done and done.pending and done.visits:
+                await asyncio.sleep(REST * (time.monotonic() - begun))
+            else:
+                await self._purge_now_and_then()
+                await asyncio.sleep(PERIOD_S)
+
+    async def advance(self) -> Done:
+        """A chunk of all there is to do; nothing where another process is at it. Raises what the database does."""
+        async with self._one_at_a_time:
+            self._long = self._behind or bool(self._engine.rollups.keys() - self._engine.ready.keys())
+            try:
+                done = await self._do(self._advanced)
+            except Busy:
+                done = Done(pending=True)
+            finally:
+                self._long = False
+            self._behind = done.left > ON_DEMAND
+            return done
+
+    def _advanced(self, work: Work) -> Done:
+        try:
+            files = self._folders.all()
+            if files != self._files:
+                self._engine.take(work, files)
+                self._files = files
+            done = self._engine.step(work, CHUNK)
+            if not done.pending:
+                self._engine.tend(work)
+        except Busy:
+            self._engine.look(work)
+            return Done(pending=True)
+        if isinstance(work, SqliteWork):
+            work.checkpoint()
+        return done
+
+    async def forget(self, names: Sequence[str] = ()) -> None:
+        """Begin these anew, or all of them, once no other process is at it. Raises what the database does."""
+        while True:
+            with contextlib.suppress(Busy):
+                async with self._one_at_a_time:
+                    return await self._do(lambda work: self._engine.forget(work, names))
+            await asyncio.sleep(BUSY_S)
+
+    async def strays(self) -> int:
+        """How many visitors have a row that came too late for its place."""
+        async with self._database.engine.connect() as connection:
+            return await connection.scalar(select(func.count()).select_from(strays)) or 0
+
+    async def purge(self) -> int:
+        """Delete some engagements that are in all rollups → how many. Raises what the database does, and Busy."""
+        async with self._one_at_a_time:
+            return await self._do(lambda work: self._engine.purge(work, PURGED))
+
+    async def _purge_now_and_then(self) -> None:
+        if time.monotonic() - self._purged > PURGE_S:
+            self._purged = time.monotonic()
+            while await self._trying(self.purge) == PURGED:
+                pass
+
+    async def _trying(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Without rollups reports read the visits: that is slower, and no reason to fail."""
+        try:
+            found = await work()
+            self._said = None
+        except Busy:
+            return None
+        except AWAY as error:
+            self._engine.ready = {}
+            await self._disconnected()
+            if self._said != first_line(error):
+                self._said = first_line(error)
+                log.warning("the rollups can't be kept up, reports read the visits meanwhile: %s", self._said)
+            return None
+        return found
+
+    # Where it works
+
+    async def _do(self, work: Callable[[Work], T]) -> T:
+        """To its end, though its caller may leave meanwhile. Raises Busy."""
+        await self._over()
+        running: asyncio.Future[T]
+        if self._thread:
+            running = asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(self._sqlite()))
+        else:
+            running = asyncio.ensure_future(self._do_there(work))
+        self._running = running
+        return await asyncio.shield(running)
+
+    async def _over(self) -> None:
+        """What is going on has ended; its error is its caller's, who may be gone."""
+        if self._running:
+            await asyncio.wait({self._running})
+            _ = self._running.cancelled() or self._running.exception()
+
+    def _sqlite(self) -> SqliteWork:
+        path = self._database.sqlite_path
+        assert path  # noqa: S101 - else there is no thread
+        if self._work and self._work.gone:
+            self._work.close()
+            self._work = None
+        if self._work is None:
+            opened = SqliteWork(path, rollups_path(path))
+            try:
+                self._connected(opened)
+            except BaseException:
+                opened.close()
+                raise
+            self._work = opened
+        return self._work
+
+    async def _do_there(self, work: Callable[[Work], T]) -> T:
+        if self._connection is None:
+            connection = await self._database.engine.connect()
+            try:
+                await connection.run_sync(lambda there: self._connected(ServerWork(there)))
+            except BaseException:
+                await connection.invalidate()
+                await connection.close()
+                raise
+            self._connection = connection
+
+        def run(there: Connection) -> T:
+            return work(ServerWork(there))
+
+        return await self._connection.run_sync(run)
+
+    def _connected(self, work: Work) -> None:
+        self._files = self._folders.all()
+        self._engine.connected(work, self._files)
+
+    async def _disconnected(self) -> None:
+        await self._over()
+        connection, self._connection = self._connection, None
+        if connection:
+            with contextlib.suppress(*AWAY):
+                await connection.invalidate()  # its temporary tables are nobody else's
+                await connection.close()
+        if self._thread:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._closed)
+
+    def _closed(self) -> None:
+        if self._work:
+            self._work.close()
+            self._work = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """What is going on is not waited for: its transaction is undone."""
+        if self._work:
+            self._work.interrupt()
+        elif self._running:
+            self._running.cancel()
+        with contextlib.suppress(TimeoutError):  # a frozen server would keep its goodbye for ever
+            async with asyncio.timeout(GOODBYE_S):
+                await self._disconnected()
+        if self._thread:
+            self._thread.shutdown()
+
+
+@contextlib.asynccontextmanager
+async def open_rollups(
+    database: Database, settings: Settings, folders: RollupFolders | None = None
+) -> AsyncIterator[Rollups]:
+    """Nothing is connected before it is used. `keep_up` is the caller's to run, once the schema is today's."""
+    folders = folders or RollupFolders(*filter(None, (shipped("queries"), settings.queries)))
+    async with Rollups(database, settings.time_zone, folders) as rollups:
+        yield rollups

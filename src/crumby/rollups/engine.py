@@ -1,0 +1,369 @@
+"""What is new goes into the rollups, and their marks move on, in one transaction: each row counts exactly once.
+
+    marks ──► the chunk after them ──► hits, acts ──► each file's rows ──► rollup_…_day, rollup_…_month ──► marks
+
+Rollups that have come equally far share a chunk. A new one, a changed one, one of another time zone or of another
+database begins at the beginning, while the others go on. It is all one loop.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from crumby.errors import QueryFileError
+from crumby.rollups import delta, marks, tables
+from crumby.rollups.clock import Clock
+from crumby.rollups.delta import SECONDS, TOLD, VIEWS
+from crumby.rollups.files import Rollup
+from crumby.rollups.marks import Marks, State
+from crumby.rollups.settling import Heads
+from crumby.rollups.statements import ACTS, STAGES, Statements, prepared
+from crumby.rollups.work import Work
+
+log = logging.getLogger(__name__)
+
+OUTGROWN: Final = 10  # times: then what the planner knows of a table is out of date
+SMALL: Final = 1000  # visits, of which no planner needs to know
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    visits: int = 0  # that the chunk had
+    left: int = 0  # ids of visits and events that the one farthest behind has yet to come to
+    pending: bool = False  # there is more to do now
+    of: int = 0  # ids of visits and events in all
+
+
+class RollupFailed(QueryFileError):
+    def __init__(self, rollup: Rollup, error: object) -> None:
+        super().__init__(f"{rollup.shown}: {error}; mend the file: `hits` has {', '.join(delta.HITS)}")
+        self.rollup = rollup
+
+
+class Engine:
+    """`rollups` are those that are sound; what is wrong with the others is in `errors`."""
+
+    def __init__(self, dialect: str, zone: str) -> None:
+        self.dialect = dialect
+        self.zone = zone
+        self.rollups: dict[str, Rollup] = {}
+        self.errors: dict[str, str] = {}
+        self.ready: dict[str, Rollup] = {}
+        self.states: dict[str, State] = {}
+        self.version = 0
+        self._given: Sequence[Rollup] = ()
+        self._parts: set[str] = set()  # names of those that have a temporary table on this connection
+        self._failed: dict[tuple[str, str], str] = {}  # (name, hash) → what is wrong with it
+        self._statements: Statements | None = None
+        self._heads = Heads()
+
+    # What there is to work out
+
+    def connected(self, work: Work, rollups: Sequence[Rollup]) -> None:
+        """A new connection gets its temporary tables, and is asked what it makes of the files. Raises Busy."""
+        with work.apart():
+            for statement in delta.creation(self.dialect):
+                work.do(statement)
+        self._parts.clear()
+        self._heads = Heads()
+        if not work.has(tables.STATE):
+            with work.transaction():
+                work.do(tables.state_table(self.dialect))
+        self.take(work, rollups)
+
+    def take(self, work: Work, rollups: Sequence[Rollup]) -> None:
+        """These are the files now."""
+        self._given = rollups
+        found: dict[str, Rollup] = {}
+        errors: dict[str, str] = {}
+        for rollup in rollups:
+            error = rollup.error or self._failed.get((rollup.name, rollup.hash)) or self._proven(work, rollup)
+            if error:
+                errors[rollup.name] = error
+                if self.errors.get(rollup.name) != error:
+                    log.warning("%s", error)
+            else:
+                found[rollup.name] = rollup
+        self.rollups, self.errors, self._statements = found, errors, None
+
+    def _proven(self, work: Work, rollup: Rollup) -> str | None:
+        """What is wrong with it, if anything is."""
+        known = self.rollups.get(rollup.name)
+        if known and known.hash == rollup.hash and rollup.name in self._parts:
+            return None
+        try:
+            select = rollup.select(self._clock(1970))
+            with work.apart():
+                _compare(rollup, work.columns(f"select * from ({select}) made where 1 = 0"))
+                self._make_part(work, rollup)
+        except QueryFileError as error:
+            return str(error)
+        except Exception as error:
+            if not work.is_of_the_file(error):
+                raise
+            return str(RollupFailed(rollup, _said(error)))
+        return None
+
+    def _make_part(self, work: Work, rollup: Rollup) -> None:
+        if self.dialect == "postgresql":
+            self._parts.add(rollup.name)
+            return
+        if rollup.name in self._parts:
+            work.do(
+                f"drop {'table temp.' if self.dialect == 'sqlite' else 'temporary table '}{tables.part_table(rollup)}"
+            )
+        work.do(tables.part_creation(rollup, self.dialect))
+        self._parts.add(rollup.name)
+
+    def _clock(self, first: int) -> Clock:
+        return Clock.about(self.dialect, self.zone, first, _now())
+
+    # A step
+
+    def look(self, work: Work) -> None:
+        """Which ones are ready, whoever made them so."""
+        self._see(self._valid(work, self._heads.now(work)))
+
+    def step(self, work: Work, most: int, *, complete_alone: bool = False) -> Done:
+        """A chunk of at most so many visits, and events, for each group of rollups. Raises Busy, RollupFailed.
+
+        With `complete_alone` those that are being made are left alone, as are all where there is more than a chunk.
+        """
+        try:
+            with work.transaction():
+                return self._step(work, most, complete_alone=complete_alone)
+        except RollupFailed as error:
+            self._failed[error.rollup.name, error.rollup.hash] = str(error)
+            self.take(work, self._given)
+            return Done(pending=True)
+
+    def _step(self, work: Work, most: int, *, complete_alone: bool) -> Done:
+        heads = self._heads.now(work)
+        states = self._valid(work, heads)
+        if complete_alone:
+            states = [state for state in states if state.complete]
+        else:
+            states += self._begun(work, {state.name for state in states})
+        if not states:
+            self._see(states)
+            return Done()
+        known = {state.name: state for state in states}
+        done, version = 0, max(self.version, *(state.version for state in states))
+        for after, group in marks.groups(states):
+            if complete_alone and after.behind(heads) > most:
+                continue
+            until = self._heads.chunk(work, after, heads, most)
+            rows, changed_past = self._advance(work, [state.name for state in group], after, until)
+            if changed_past:
+                version = max(version + 1, time.time_ns() // 1_000_000)
+            done = max(done, rows)
+            at_end = not until.behind(heads) or self._settles(until)
+            witness = marks.witness(work, until.visits)
+            for state in group:
+                known[state.name] = replace(
+                    state,
+                    marks=until,
+                    witness=witness,
+                    complete=state.complete or at_end,
+                    version=version if changed_past or (at_end and not state.complete) else state.version,
+                )
+                if known[state.name] != state:
+                    marks.move(work, state, known[state.name])
+        self._see(known.values())
+        return self._done(known.values(), heads, done)
+
+    def _settles(self, until: Marks) -> bool:
+        """Whether nothing is missing but what may not have been committed yet."""
+        settled = self._heads.settled
+        return settled != Marks() and not until.behind(settled)
+
+    def _done(self, states: Iterable[State], heads: Marks, visits: int) -> Done:
+        left = max((state.marks.behind(heads) for state in states), default=0)
+        return Done(visits, left, left > 0, heads.visits + heads.events)
+
+    def _see(self, states: Iterable[State]) -> None:
+        self.states = {state.name: state for state in states}
+        self.ready = {name: self.rollups[name] for name, state in self.states.items() if state.complete}
+        self.version = max([self.version, *(state.version for state in self.states.values())])
+
+    def _valid(self, work: Work, heads: Marks) -> list[State]:
+        """Those that are of these files, this zone and this database."""
+        states = marks.read(work)
+        witnesses = {visit: marks.witness(work, visit) for visit in {state.marks.visits for state in states}}
+        return [
+            state
+            for state in states
+            if state.name in self.rollups
+            and self.rollups[state.name].hash == state.hash
+            and state.zone == self.zone
+            and state.witness == witnesses[state.marks.visits]
+            and all(head >= mark for head, mark in zip(heads, state.marks, strict=True))
+        ]
+
+    def _begun(self, work: Work, valid: set[str]) -> list[State]:
+        """Empty tables for each that has none which will do; those of files that are gone go as well."""
+        begun = []
+        for name in sorted(({state.name for state in marks.read(work)} | set(self.rollups)) - valid):
+            marks.delete(work, name)
+            for table in filter(work.has, tables.names(name)):  # MySQL's driver would log each that does not exist
+                work.do(f"drop table {table}")
+            rollup = self.rollups.get(name)
+            if rollup:
+                for statement in tables.creation(rollup, self.dialect):
+                    work.do(statement)
+                begun.append(State(name, rollup.hash, self.zone, version=self.version))
+                marks.create(work, begun[-1])
+        return begun
+
+    # What a chunk adds
+
+    def _advance(self, work: Work, names: Sequence[str], after: Marks, until: Marks) -> tuple[int, bool]:
+        """How many visits it had, and whether it changed a day before today."""
+        if after == until:
+            return 0, False
+        statements = self._prepared(work)
+        found: dict[str, int] = {}
+        for stage in STAGES:
+            found[stage] = self._fill(work, statements, stage, after, until)
+            for rollup in statements.by_stage[stage]:
+                if rollup.name in names and any(found[need] for need in statements.needs[rollup.name]):
+                    self._add(work, rollup, statements)
+        changed_past = self._changes_the_past(work, found)
+        self._empty(work, found)
+        return found[VIEWS], changed_past
+
+    def _fill(self, work: Work, statements: Statements, stage: str, after: Marks, until: Marks) -> int:
+        if stage not in statements.fill:
+            return 0
+        table = {ACTS: "events", TOLD: "engagements"}.get(stage, "visits")
+        if getattr(until, table) == getattr(after, table):
+            return 0
+        values = {
+            VIEWS: {"after": after.visits, "until": until.visits},
+            SECONDS: {"after": after.visits, "until": until.visits},
+            TOLD: {"told_after": after.engagements, "told_until": until.engagements, "until": after.visits},
+            ACTS: {"after": after.events, "until": until.events},
+        }[stage]
+        if stage == VIEWS and ":told_until" in statements.fill[stage]:
+            values["told_until"] = until.engagements
+        return work.do(statements.fill[stage], values)
+
+    def _add(self, work: Work, rollup: Rollup, statements: Statements) -> None:
+        making, *adding = statements.added[rollup.name]
+        try:
+            if work.plain(making):
+                for statement in adding:
+                    work.plain(statement)
+        except Exception as error:
+            if work.is_of_the_file(error):
+                raise RollupFailed(rollup, _said(error)) from error
+            raise
+
+    def _changes_the_past(self, work: Work, found: Mapping[str, int]) -> bool:
+        today = int(_now().replace(tzinfo=UTC).astimezone(ZoneInfo(self.zone)).strftime("%Y%m%d"))
+        filled = [
+            table
+            for table in ("hits", "acts")
+            if any(found[stage] for stage in found if (stage == ACTS) == (table == "acts"))
+        ]
+        days = [work.rows(f"select min(day) from {table}")[0][0] for table in filled]
+        return any(day is not None and day < today for day in days)
+
+    def _empty(self, work: Work, found: Mapping[str, int]) -> None:
+        verb = "truncate table" if self.dialect == "postgresql" else "delete from"
+        if any(found[stage] for stage in STAGES if stage != ACTS):
+            work.do(f"{verb} hits")
+        if found[ACTS]:
+            work.do(f"{verb} acts")
+
+    def _prepared(self, work: Work) -> Statements:
+        first = work.rows("select min(datetime) from visits")[0][0]
+        clock = self._clock(_year(first))
+        if self._statements is None or self._statements.clock != clock:
+            self._statements = prepared(self.rollups.values(), clock)
+        return self._statements
+
+    def purge(self, work: Work, most: int) -> int:
+        """Delete so many engagements that are in all rollups. Raises Busy.
+
+        The last one stays, for SQLite counts on from it.
+        """
+        with work.transaction():
+            states = marks.read(work)
+            if not states or self.rollups.keys() - {state.name for state in states}:
+                return 0
+            return work.purge(min(state.marks.engagements for state in states), most)
+
+    def forget(self, work: Work, names: Sequence[str] = ()) -> None:
+        """These, or all, begin anew with the next step. Raises Busy."""
+        with work.transaction():
+            for name in names or list(self.rollups):
+                marks.delete(work, name)
+            self._see([state for state in self.states.values() if names and state.name not in names])
+
+    def behind(self, work: Work, name: str) -> int:
+        """How many ids of visits and events it has yet to come to."""
+        state = self.states.get(name)
+        return (state.marks if state else Marks()).behind(self._heads.now(work))
+
+    def rows(self, work: Work, name: str) -> tuple[int, int]:
+        """How many its tables have."""
+        if name not in self.states:
+            return 0, 0
+        rollup = self.rollups[name]
+        day, month = (
+            work.rows(f"select count(*) from {table}")[0][0] for table in (rollup.day_table, rollup.month_table)
+        )
+        return day, month
+
+    # The planner's knowledge
+
+    def tend(self, work: Work) -> None:
+        """Analyze the tables that are complete, or have grown tenfold since. Raises Busy."""
+        due = [
+            state
+            for state in self.states.values()
+            if state.complete and (state.analyzed < 0 or state.marks.visits > OUTGROWN * max(state.analyzed, SMALL))
+        ]
+        if not due:
+            return
+        with work.transaction():
+            for state in due:
+                rollup = self.rollups[state.name]
+                for table in (rollup.day_table, rollup.month_table, rollup.return_table):
+                    work.do(f"analyze {'table ' if self.dialect == 'mysql' else ''}{table}")
+                work.do(
+                    f"update {tables.STATE} set analyzed = :visits where name = :name",
+                    {"visits": state.marks.visits, "name": state.name},
+                )
+            if self.dialect == "sqlite":  # whose other connections read it anew only where the schema has changed
+                work.do("create table analyzed (at)")
+                work.do("drop table analyzed")
+        self.states |= {state.name: replace(state, analyzed=state.marks.visits) for state in due}
+
+
+def _compare(rollup: Rollup, columns: Sequence[str]) -> None:
+    if tuple(columns) != rollup.columns:
+        has, wants = ", ".join(columns), ", ".join(rollup.columns)
+        raise QueryFileError(f"{rollup.shown}: its answer has {has}, its header wants {wants}; mend either")
+
+
+def _year(first: object) -> int:
+    """Of the first visit, which may have no time that is one."""
+    if isinstance(first, datetime):
+        return first.year
+    text = str(first or "")[:4]
+    return int(text) if text.isdecimal() and text.isascii() else _now().year if first is None else 1970
+
+
+def _said(error: Exception) -> str:
+    lines = str(getattr(error, "orig", None) or error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

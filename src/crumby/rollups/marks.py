@@ -1,0 +1,98 @@
+"""How far each rollup has come: a row of the state table, written in the transaction that brings it there."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+
+from crumby.rollups.tables import STATE
+from crumby.rollups.work import Work
+
+
+class Marks(NamedTuple):
+    """Ids: the last ones that are in it."""
+
+    visits: int = 0
+    events: int = 0
+    engagements: int = 0
+
+    def behind(self, heads: "Marks") -> int:
+        """How many ids of visits and events are still to come."""
+        return max(0, heads.visits - self.visits) + max(0, heads.events - self.events)
+
+
+NONE: Final = Marks()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A row of the state table."""
+
+    name: str
+    hash: str
+    zone: str
+    marks: Marks = NONE
+    witness: str = ""  # of the visit at its mark
+    complete: bool = False  # it has come to the end once
+    analyzed: int = -1  # visits that there were when its tables were analyzed last
+    version: int = 0  # another one whenever a day before today has changed
+
+
+def read(work: Work) -> list[State]:
+    columns = "name, hash, zone, visits, events, engagements, witness, complete, analyzed, version"
+    return [
+        State(name, hash_, zone, Marks(*marks), witness, bool(complete), analyzed, version)
+        for name, hash_, zone, *marks, witness, complete, analyzed, version in work.rows(
+            f"select {columns} from {STATE}"
+        )
+    ]
+
+
+def create(work: Work, state: State) -> None:
+    row = _row(state)
+    values = ", ".join(f":{key}" for key in row)
+    work.do(f"insert into {STATE} ({', '.join(row)}) values ({values})", row)
+
+
+def delete(work: Work, name: str) -> None:
+    work.do(f"delete from {STATE} where name = :name", {"name": name})
+
+
+def move(work: Work, before: State, after: State) -> None:
+    """Raises RuntimeError where another process has moved it, which its lock forbids."""
+    row = _row(after)
+    changed = ", ".join(f"{key} = :{key}" for key in row if key != "name")
+    where = " and ".join(f"{key} = :was_{key}" for key in Marks._fields)
+    was = {f"was_{key}": mark for key, mark in before.marks._asdict().items()}
+    if work.do(f"update {STATE} set {changed} where name = :name and {where}", row | was) != 1:
+        raise RuntimeError(f"{STATE}: {before.name} is not where it was; nothing is written")
+
+
+def witness(work: Work, visit: int) -> str:
+    """What tells a visit from any other that may come to have its id."""
+    if not visit:
+        return ""
+    found = work.rows("select hit_id, datetime from visits where id = :visit", {"visit": visit})
+    if not found:
+        return "gone"
+    hit_id, at = found[0]
+    return f"{hit_id.hex() if isinstance(hit_id, bytes) else '-'} {str(at)[:60]}"
+
+
+def groups(states: Iterable[State]) -> Iterator[tuple[Marks, list[State]]]:
+    """Those that have come equally far, the farthest first."""
+    ordered = sorted(states, key=lambda state: (state.marks, state.name), reverse=True)
+    return ((marks, list(group)) for marks, group in groupby(ordered, key=lambda state: state.marks))
+
+
+def _row(state: State) -> dict[str, Any]:
+    return {
+        "name": state.name,
+        "hash": state.hash,
+        "zone": state.zone,
+        **state.marks._asdict(),
+        "witness": state.witness,
+        "complete": int(state.complete),
+        "analyzed": state.analyzed,
+        "version": state.version,
+    }

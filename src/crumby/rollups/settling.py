@@ -1,0 +1,60 @@
+"""How far a chunk may go.
+
+SQLite gives ids in the order of commits. A server gives them before: an id that is missing below the greatest may be
+of a transaction which is not over, or of one that never was. So where one is missing, the chunk ends at what was there
+some seconds ago.
+"""
+
+import time
+from collections import deque
+from typing import Final
+
+from crumby.rollups.marks import Marks
+from crumby.rollups.work import Work
+
+SETTLING_S: Final = 4.0  # that a transaction may take
+
+
+class Heads:
+    """The greatest ids there are, now and some seconds ago."""
+
+    def __init__(self) -> None:
+        self._observed: deque[tuple[float, Marks]] = deque()
+
+    def now(self, work: Work) -> Marks:
+        heads = Marks(*(work.rows(f"select max(id) from {table}")[0][0] or 0 for table in Marks._fields))
+        now = time.monotonic()
+        self._observed.append((now, heads))
+        while len(self._observed) > 1 and now - self._observed[1][0] >= SETTLING_S:
+            self._observed.popleft()
+        return heads
+
+    @property
+    def settled(self) -> Marks:
+        """Nothing that is not there by now will appear before these."""
+        if not self._observed:
+            return Marks()
+        then, heads = self._observed[0]
+        return heads if time.monotonic() - then >= SETTLING_S else Marks()
+
+    def chunk(self, work: Work, after: Marks, heads: Marks, most: int) -> Marks:
+        """Its last ids: of visits and events so many at the most, and all that was told."""
+        return Marks(
+            self._end(work, "visits", after.visits, heads, most),
+            self._end(work, "events", after.events, heads, most),
+            self._end(work, "engagements", after.engagements, heads, heads.engagements),
+        )
+
+    def _end(self, work: Work, table: str, after: int, heads: Marks, most: int) -> int:
+        head: int = getattr(heads, table)
+        if head - after > most:
+            nth = f"select id from {table} where id > :after order by id limit 1 offset {most - 1}"
+            found = work.rows(nth, {"after": after})
+            head = min(head, found[0][0]) if found else head
+        if work.dialect == "sqlite" or head <= after:
+            return max(head, after)
+        counting = f"select count(*) from {table} where id > :after and id <= :head"
+        if work.rows(counting, {"after": after, "head": head})[0][0] == head - after:
+            return head
+        settled: int = getattr(self.settled, table)
+        return max(after, min(head, settled))
