@@ -1,17 +1,12 @@
 """Who sent a hit: never whom a header claims, always whom the trusted proxies saw."""
 
 import pytest
-from starlette.types import Scope
 
-from crumby.ingest.client import address_behind, client_of, first_language, normalised
+from crumby.ingest.client import Headers, address_behind, client_of, first_language, normalised
 
 
-def scope(peer: str | None, *headers: tuple[str, str]) -> Scope:
-    return {
-        "type": "http",
-        "client": (peer, 50_000) if peer else None,
-        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers],
-    }
+def headers(*given: tuple[str, str]) -> Headers:
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in given]
 
 
 FORGED = [
@@ -28,14 +23,14 @@ FORGED = [
 
 @pytest.mark.parametrize("header", FORGED)
 def test_without_a_proxy_no_header_is_believed(header: tuple[str, str]) -> None:
-    assert client_of(scope("203.0.113.7", header), 0).ip == "203.0.113.7"
+    assert client_of(headers(header), "203.0.113.7", 0).ip == "203.0.113.7"
 
 
 @pytest.mark.parametrize("header", FORGED)
 def test_behind_a_proxy_only_what_it_appended_is_believed(header: tuple[str, str]) -> None:
     """Planted fault: taking the leftmost address gives 6.6.6.6."""
     appended = ("X-Forwarded-For", "203.0.113.7")
-    assert client_of(scope("10.0.0.1", header, appended), 1).ip == "203.0.113.7"
+    assert client_of(headers(header, appended), "10.0.0.1", 1).ip == "203.0.113.7"
 
 
 @pytest.mark.parametrize(("count", "ip"), [(0, "10.0.0.1"), (1, "203.0.113.7"), (2, "198.51.100.2"), (3, "6.6.6.6")])
@@ -49,9 +44,9 @@ def test_a_request_past_too_few_proxies_is_placed_at_the_last_address_there_is()
 
 
 def test_a_unix_socket_has_no_peer() -> None:
-    assert client_of(scope(None), 0).ip is None
-    assert client_of(scope(None, ("X-Forwarded-For", "203.0.113.7")), 1).ip == "203.0.113.7"
-    assert client_of(scope(None, ("X-Forwarded-For", "203.0.113.7")), 0).ip is None
+    assert client_of(headers(), None, 0).ip is None
+    assert client_of(headers(("X-Forwarded-For", "203.0.113.7")), None, 1).ip == "203.0.113.7"
+    assert client_of(headers(("X-Forwarded-For", "203.0.113.7")), None, 0).ip is None
 
 
 @pytest.mark.parametrize(
@@ -59,6 +54,10 @@ def test_a_unix_socket_has_no_peer() -> None:
     [
         ("203.0.113.7", "203.0.113.7"),
         ("203.0.113.7:4711", "203.0.113.7"),
+        ("203.0.113.07", None),
+        ("203.0.113.256", None),
+        ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - nothing is bound
+        ("203.0.113.7\n", None),
         ("2001:DB8:0:0::1", "2001:db8::1"),
         ("[2001:db8::1]", "2001:db8::1"),
         ("[2001:db8::1]:443", "2001:db8::1"),
@@ -85,12 +84,26 @@ def test_the_first_language_counts(header: str | None, language: str | None) -> 
 
 def test_headers_are_cut_to_what_their_columns_hold() -> None:
     client = client_of(
-        scope(
-            "203.0.113.7",
+        headers(
             ("User-Agent", "x" * 5000),
             ("Referer", "https://example.com/" + "y" * 5000),
             ("Accept-Language", "zh-Hans-CN-x-private-use"),
         ),
+        "203.0.113.7",
         0,
     )
     assert (len(client.user_agent or ""), len(client.referrer or ""), client.lang) == (512, 2048, "zh-Hans-CN")
+
+
+def test_of_a_header_that_comes_twice_the_last_counts_and_of_proxies_all() -> None:
+    client = client_of(
+        headers(
+            ("X-Forwarded-For", "6.6.6.6"),
+            ("User-Agent", "first"),
+            ("X-Forwarded-For", "198.51.100.2, 203.0.113.7"),
+            ("User-Agent", "last"),
+        ),
+        "10.0.0.1",
+        3,
+    )
+    assert (client.ip, client.user_agent) == ("6.6.6.6", "last")

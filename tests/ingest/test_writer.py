@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from crumby.database import open_database
-from crumby.errors import DatabaseUnavailable, InvalidHit, Overloaded
+from crumby.errors import CrumbyError, DatabaseUnavailable, InvalidHit, Overloaded
 from crumby.ingest import writer as writer_module
 from crumby.ingest.client import Client
 from crumby.ingest.enrich import Engagement, Event, Visit
@@ -201,6 +201,21 @@ async def test_a_full_queue_is_told_at_once(geo: Geo, monkeypatch: pytest.Monkey
         assert [type(task.exception()) for task in done] == [Overloaded] * 2
         store.go.set()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_an_answer_that_cannot_be_given_takes_none_from_the_others(geo: Geo) -> None:
+    """Seen to fail on a writer that ends with the first answer that fails."""
+    store = Slow()
+    store.go.set()
+
+    def stumble(_error: CrumbyError | None) -> None:
+        raise RuntimeError("the connection is in no state to be written to")
+
+    async with open_writer(geo, store, Metrics()) as writer:
+        writer.put([a_hit(1)], CLIENT, stumble)
+        await writer.write([a_hit(2)], CLIENT)
+        await writer.write([a_hit(3)], CLIENT)
+    assert store.batches == [2, 1]
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), RuntimeError("never thought of")])

@@ -1,15 +1,21 @@
 """Who sent a hit: the address behind the proxies, and what the browser's headers say."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Final
 
 import msgspec
-from starlette.types import Scope
 
 from crumby.ingest.hit import clean
 
-HEADER_LENGTH = 512  # characters of a header that are looked at
+HEADER_LENGTH: Final = 512  # characters of a header that are looked at
+ADDRESS_LENGTH: Final = 128  # characters of an address that are; the longest in use, with zone and port, has some 70
+OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+IPV4: Final = re.compile(rf"{OCTET}\.{OCTET}\.{OCTET}\.{OCTET}")
+
+Headers = Sequence[tuple[bytes, bytes]]  # names in lower case, as ASGI has them
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -19,25 +25,21 @@ class Client(msgspec.Struct, frozen=True):
     lang: str | None  # the tag that Accept-Language puts first
 
 
-def client_of(scope: Scope, proxy_count: int) -> Client:
-    """The client of a request that came through `proxy_count` trusted proxies."""
+def client_of(headers: Headers, peer: str | None, proxy_count: int) -> Client:
+    """The client of a request that came from `peer` through `proxy_count` trusted proxies."""
+    last = dict(headers)  # of each name
+    user_agent = last.get(b"user-agent")
+    referrer = last.get(b"referer")
+    lang = last.get(b"accept-language")
     forwarded: list[str] = []
-    user_agent = referrer = lang = None
-    for name, value in scope["headers"]:
-        if name == b"user-agent":
-            user_agent = value.decode("latin-1")[:HEADER_LENGTH]
-        elif name == b"referer":
-            referrer = value.decode("latin-1")
-        elif name == b"accept-language":
-            lang = value.decode("latin-1")
-        elif name == b"x-forwarded-for" and proxy_count:
-            forwarded += value.decode("latin-1").split(",")
-    peer = scope["client"][0] if scope["client"] else None
+    if proxy_count and b"x-forwarded-for" in last:
+        chains = [value for name, value in headers if name == b"x-forwarded-for"]
+        forwarded = b",".join(chains).decode("latin-1").split(",")
     return Client(
         ip=address_behind(peer, forwarded, proxy_count),
-        user_agent=clean(user_agent),
-        referrer=clean(referrer),
-        lang=clean(first_language(lang), 10),
+        user_agent=clean(user_agent.decode("latin-1")[:HEADER_LENGTH]) if user_agent is not None else None,
+        referrer=clean(referrer.decode("latin-1")) if referrer is not None else None,
+        lang=clean(first_language(lang.decode("latin-1")), 10) if lang is not None else None,
     )
 
 
@@ -50,13 +52,17 @@ def address_behind(peer: str | None, forwarded: Sequence[str], proxy_count: int)
         X-Forwarded-For: 6.6.6.6, 203.0.113.7     peer 10.0.0.1
         proxy_count 0 → 10.0.0.1     1 → 203.0.113.7     2 → 6.6.6.6
     """
-    chain = [peer or "", *reversed(forwarded)]
-    return normalised(chain[min(proxy_count, len(chain) - 1)].strip())
+    hops = min(proxy_count, len(forwarded))
+    return normalised((forwarded[-hops] if hops else peer or "").strip())
+
+
+def normalised(address: str) -> str | None:
+    """`[2001:DB8::1]:443` → `2001:db8::1`; `::ffff:1.2.3.4` and `1.2.3.4:80` → `1.2.3.4`; `unknown` → None."""
+    return address if IPV4.fullmatch(address) else _normalised(address[:ADDRESS_LENGTH])
 
 
 @lru_cache(maxsize=4096)
-def normalised(address: str) -> str | None:
-    """`[2001:DB8::1]:443` → `2001:db8::1`; `::ffff:1.2.3.4` and `1.2.3.4:80` → `1.2.3.4`; `unknown` → None."""
+def _normalised(address: str) -> str | None:
     if address.startswith("["):
         address = address[1:].partition("]")[0]
     elif address.count(":") == 1:

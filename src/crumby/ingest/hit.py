@@ -196,22 +196,22 @@ def _hit(document: Document, now: datetime) -> Hit:
         raise InvalidHit("en, the event's name, is missing")
     if document.t == "engagement":
         _check_engagement(document)
-    return Hit(
-        kind=document.t,
-        id=bytes.fromhex(document.id),
-        cid=document.cid,
-        datetime=now - timedelta(milliseconds=document.ago) if document.ago else now,
-        uri=clean(document.dl),
-        title=clean(document.dt),
-        referrer=clean(document.dr),
-        encoding=clean(document.de, 25),
-        screen_res=clean(document.sr, 25),
-        screen_depth=clean(document.sd, 10),
-        lang=clean(document.ul, 10),
-        name=clean(document.en),
-        value=clean(document.ev),
-        engaged=document.es,
-        scroll=document.sp,
+    return Hit(  # in the order of the fields: fifteen names would take msgspec 0.7 µs, this takes 0.1
+        document.t,
+        bytes.fromhex(document.id),
+        document.cid,
+        now - timedelta(milliseconds=document.ago) if document.ago else now,
+        clean(document.dl),
+        clean(document.dt),
+        clean(document.dr),
+        clean(document.de, 25),
+        clean(document.sr, 25),
+        clean(document.sd, 10),
+        clean(document.ul, 10),
+        clean(document.en),
+        clean(document.ev),
+        document.es,
+        document.sp,
     )
 
 
@@ -231,4 +231,5 @@ def clean(text: str | None, length: int = MAX_TEXT) -> str | None:
         return text
     if not text.isprintable():
         text = CONTROLS.sub(" ", text)
-    return text.strip()[:length].rstrip()
+    text = text.strip()
+    return text if len(text) <= length else text[:length].rstrip()

@@ -4,10 +4,8 @@ Each application has a registry of its own. Where `crumby run --workers` starts 
 their numbers through files in a folder, and whichever of them is asked answers for all.
 """
 
-import contextlib
 import os
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -21,17 +19,6 @@ from crumby.errors import CrumbyError, Unavailable
 SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"  # the library's name for the folder that several processes share
 BATCHES: Final = (1, 2, 4, 8, 16, 32, 64, 128)  # hits
 COMMITS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)  # seconds
-
-
-@contextlib.contextmanager
-def shared_by(workers: int) -> Iterator[None]:
-    """Let the workers that are started in this context count together."""
-    if workers == 1 or SHARED in os.environ:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="crumby-metrics-") as folder:
-        os.environ[SHARED] = folder
-        yield
 
 
 class Metrics:

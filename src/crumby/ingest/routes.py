@@ -5,49 +5,28 @@ three times what the hit itself does. `door` finds one without the router and th
 whatever is left (a wrong method, a preflight request, Crumby below a sub-path).
 """
 
-import base64
+import asyncio
 import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from crumby.errors import CrumbyError, HitTooLarge, InvalidHit, MethodNotAllowed, NotFound, Unavailable
-from crumby.ingest.client import client_of
-from crumby.ingest.hit import MAX_BODY, Hit, clean, parse_documents, parse_query
+from crumby.errors import CrumbyError, HitTooLarge, InvalidHit, MethodNotAllowed, NotFound
+from crumby.ingest.desk import Answer, Desk
+from crumby.ingest.desk import Answers as Answers  # noqa: PLC0414 - `app.py` has it from here
+from crumby.ingest.hit import MAX_BODY
 
 HIT_PATH: Final = "/hit"
 SCRIPT_PATH: Final = "/cmb.js"
 PIXEL_PATH: Final = "/{number}.gif"
 
 NUMBERED: Final = re.compile(r"/([0-9]{1,20})\.gif\Z")
-GIF: Final = base64.b64decode("R0lGODlhAQABAIAAANvf7wAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
-
-
-class Answers:
-    """What a hit is answered with. The page of any site may read it, where any site may send hits."""
-
-    def __init__(self, origins: Sequence[str]) -> None:
-        self._headers = (
-            {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "X-Crumby"} if "*" in origins else {}
-        )
-        self.stored = Response(status_code=204, headers=self._headers)
-        self.pixel = Response(GIF, media_type="image/gif", headers={"Cache-Control": "no-store", **self._headers})
-
-    def refused(self, error: CrumbyError) -> Response:
-        """`X-Crumby` says why the hit was not stored, in the words of the body."""
-        reason = clean(f"{'unavailable' if isinstance(error, Unavailable) else 'invalid'}: {error}", 300) or ""
-        headers = {"X-Crumby": reason.encode("ascii", "replace").decode(), **self._headers}
-        if isinstance(error, Unavailable):
-            headers["Retry-After"] = str(error.retry_after)
-        if isinstance(error, MethodNotAllowed):
-            headers["Allow"] = "GET"
-        return JSONResponse({"error": type(error).__name__, "detail": str(error)}, error.status, headers)
 
 
 def door(scope: Scope) -> ASGIApp | None:
@@ -61,29 +40,26 @@ def door(scope: Scope) -> ASGIApp | None:
 
 
 async def hit(scope: Scope, receive: Receive, send: Send) -> None:
-    hits: list[Hit] = []
+    desk = Desk(scope["state"])
     try:
-        hits = parse_documents(await _body(receive), _now())
-        await _store(scope, hits)
-        response = _answers(scope).stored
+        body = await _body(receive)
     except CrumbyError as error:
-        response = _refused(scope, error, hits)
+        response = await _answered(partial(desk.refuse, error))
+    else:
+        response = await _answered(partial(desk.post, body, scope["headers"], peer(scope)))
     await response(scope, receive, send)
 
 
 async def pixel(scope: Scope, receive: Receive, send: Send) -> None:
-    hits: list[Hit] = []
+    desk = Desk(scope["state"])
     number = NUMBERED.search(scope["path"])
-    try:
-        if not number:
-            raise NotFound("a pixel is an integer with .gif behind it")
-        if scope["method"] != "GET":  # Starlette takes a HEAD for a GET; a look is no visit
-            raise MethodNotAllowed("a pixel is stored by a GET")
-        hits = [parse_query(number[1], scope["query_string"], _now())]
-        await _store(scope, hits)
-        response = _answers(scope).pixel
-    except CrumbyError as error:
-        response = _refused(scope, error, hits)
+    if not number:
+        handed_in = partial(desk.refuse, NotFound("a pixel is an integer with .gif behind it"))
+    elif scope["method"] != "GET":  # Starlette takes a HEAD for a GET; a look is no visit
+        handed_in = partial(desk.refuse, MethodNotAllowed("a pixel is stored by a GET"))
+    else:
+        handed_in = partial(desk.pixel, number[1], scope["query_string"], scope["headers"], peer(scope))
+    response = await _answered(handed_in)
     await response(scope, receive, send)
 
 
@@ -92,24 +68,21 @@ async def script(request: Request) -> Response:
     return response
 
 
-async def _store(scope: Scope, hits: list[Hit]) -> None:
-    state = scope["state"]
-    await state["writer"].write(hits, client_of(scope, state["settings"].proxy_count))
-    engagements = sum(hit.kind == "engagement" for hit in hits)
-    state["health"].metrics.stored(len(hits) - engagements, engagements)
+def peer(scope: Scope) -> str | None:
+    """The address at the other end; None at a Unix socket."""
+    client = scope["client"]
+    return client[0] if client else None
 
 
-def _refused(scope: Scope, error: CrumbyError, hits: list[Hit]) -> Response:
-    """A body that could not be read counts as one hit."""
-    state = scope["state"]
-    state["health"].metrics.not_stored(error, len(hits) or 1)
-    state["refusals"].count(error, len(hits) or 1)
-    return _answers(scope).refused(error)
+async def _answered(hand_in: Callable[[Answer], None]) -> Response:
+    answered: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
+    def answer(response: Response) -> None:
+        if not answered.done():  # its client may have gone
+            answered.set_result(response)
 
-def _answers(scope: Scope) -> Answers:
-    answers: Answers = scope["state"]["answers"]
-    return answers
+    hand_in(answer)
+    return await answered
 
 
 async def _body(receive: Receive) -> bytes:
@@ -124,10 +97,6 @@ async def _body(receive: Receive) -> bytes:
             raise HitTooLarge(f"the body is longer than {MAX_BODY} bytes")
         if not message.get("more_body"):
             return body
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 class _Endpoint:
