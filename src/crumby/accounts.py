@@ -1,23 +1,28 @@
 """People: who may see the private reports, how their passwords are kept, and how a browser stays signed in."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from itsdangerous import BadData, URLSafeTimedSerializer
-from passlib.context import CryptContext
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crumby.database import first_line
+from crumby.database import first_line, open_database
+from crumby.engines import AsyncEngine
 from crumby.errors import AccountError, DatabaseUnavailable
+from crumby.migrations import migrate
+from crumby.settings import Settings
 from crumby.tables import users
+
+if TYPE_CHECKING:
+    from passlib.context import CryptContext
 
 COOKIE: Final = "crumby_session"
 SESSION_AGE: Final = 14 * 24 * 60 * 60  # seconds
@@ -26,14 +31,6 @@ NAME_LENGTH: Final = 75  # characters, the column's
 PASSWORD_LENGTH: Final = 1024  # characters; longer ones would only cost time
 BCRYPT_LENGTH: Final = 72  # bytes that bcrypt looks at; 0.7.1 cut the rest, the library of today refuses it
 
-# argon2id at the figures of OWASP's ASVS 5.0: 19 MiB, two passes, one lane. bcrypt is what 0.7.1 kept.
-_hashes: Final = CryptContext(
-    schemes=["argon2", "bcrypt"],
-    deprecated="auto",
-    argon2__memory_cost=19456,
-    argon2__time_cost=2,
-    argon2__parallelism=1,
-)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -58,7 +55,7 @@ class Accounts:
             raise AccountError(f"a name has 1 to {NAME_LENGTH} printable characters")
         if not password or len(password) > PASSWORD_LENGTH:
             raise AccountError(f"a password has 1 to {PASSWORD_LENGTH} characters")
-        hashed = await self._in_thread(_hashes.hash, password)
+        hashed = await self._in_thread(_hash, password)
         try:
             async with self._engine.begin() as connection:
                 await connection.execute(insert(users).values(username=name, password=hashed))
@@ -108,21 +105,50 @@ class Accounts:
             return await asyncio.to_thread(function, *arguments, **keywords)
 
 
+@contextlib.asynccontextmanager
+async def opened_accounts(settings: Settings) -> AsyncIterator[Accounts]:
+    """Those of the configured database, which is migrated first."""
+    async with open_database(settings) as database:
+        await migrate(database.engine)
+        yield Accounts(database.engine)
+
+
+@cache
+def _hashes() -> "CryptContext":
+    """argon2id at the figures of OWASP's ASVS 5.0: 19 MiB, two passes, one lane. bcrypt is what 0.7.1 kept.
+
+    Imported with the first password: 2 MiB that a server without visitors to its login does not need.
+    """
+    from passlib.context import CryptContext
+
+    return CryptContext(
+        schemes=["argon2", "bcrypt"],
+        deprecated="auto",
+        argon2__memory_cost=19456,
+        argon2__time_cost=2,
+        argon2__parallelism=1,
+    )
+
+
+def _hash(password: str) -> str:
+    hashed: str = _hashes().hash(password)
+    return hashed
+
+
 @cache
 def _nobodys_hash() -> str:
-    hashed: str = _hashes.hash("a password that nobody has")
-    return hashed
+    return _hash("a password that nobody has")
 
 
 def _verify(password: str, hashed: str) -> tuple[bool, str | None]:
     """Whether it fits, and the hash to keep from now on where the old one is out of date."""
-    if not _hashes.identify(hashed):
+    if not _hashes().identify(hashed):
         return False, None
     if not hashed.startswith("$2"):
-        valid, fresh = _hashes.verify_and_update(password, hashed)
+        valid, fresh = _hashes().verify_and_update(password, hashed)
         return bool(valid), fresh
-    valid = _hashes.verify(password.encode()[:BCRYPT_LENGTH], hashed)
-    return bool(valid), _hashes.hash(password) if valid else None
+    valid = _hashes().verify(password.encode()[:BCRYPT_LENGTH], hashed)
+    return bool(valid), _hash(password) if valid else None
 
 
 class Sessions:

@@ -13,9 +13,9 @@ from typing import Final
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crumby.background import beside
+from crumby.engines import AsyncEngine
 from crumby.tables import calendar, visits
 
 log = logging.getLogger(__name__)

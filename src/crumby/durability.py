@@ -13,9 +13,9 @@ from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crumby.database import Database, first_line
+from crumby.engines import AsyncConnection
 
 log = logging.getLogger(__name__)
 

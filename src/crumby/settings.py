@@ -21,6 +21,9 @@ from sqlalchemy.exc import ArgumentError
 
 from crumby.errors import ConfigurationError
 
+# FastAPI has forty models of the OpenAPI document, which Crumby makes by itself: 70 ms and 1 MiB, if built at import.
+BaseModel.model_config["defer_build"] = True
+
 ENVIRONMENT_ONLY = frozenset({"CRUMBY_SETTINGS"})  # names the file, so it can't stand in it
 
 # Keys that a crumby.cfg of 0.7.1 may carry for Flask and its extensions: taken, and without effect here.

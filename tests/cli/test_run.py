@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from crumby.cli import serve
+from crumby.cli import start
 from crumby.settings import Settings
 from tests import servers
 from tests.cli.conftest import Ask
@@ -79,7 +79,7 @@ def test_a_port_that_is_taken_is_named_and_ends_it(crumby: Ask) -> None:
 )
 def test_the_tag_is_of_the_address_that_a_browser_can_reach(settings: dict[str, object], host: str, tag: str) -> None:
     configured = Settings.model_validate(settings)
-    script = serve.script_host(configured, host, 5000)
-    said = serve._greeting(configured, "http://127.0.0.1:5000", script, has_users=True)
+    script = start.script_host(configured, host, 5000)
+    said = start._greeting(configured, "http://127.0.0.1:5000", script, has_users=True)
     assert f'<script src="{tag}"></script>' in said
     assert "adduser" not in said

@@ -10,9 +10,9 @@ from typing import Final
 from urllib.parse import quote
 
 from sqlalchemy import URL
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from crumby.database import BUSY_TIMEOUT
+from crumby.engines import create_async_engine
 from crumby.errors import CrumbyError, DatabaseUnavailable
 from crumby.migrations import HEAD, migrate
 from crumby.tables import events, metadata, users, visits

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, NullPool, Table, create_engine, delete, event, func, insert, inspect, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import String
 
 from crumby.backup.contents import (
@@ -24,9 +23,10 @@ from crumby.backup.contents import (
     unsynced,
 )
 from crumby.database import first_line
+from crumby.engines import AsyncConnection, AsyncEngine
 from crumby.errors import CrumbyError, DatabaseUnavailable
 from crumby.migrations import HEAD, migrate
-from crumby.tables import metadata, visitors
+from crumby.tables import engagements, metadata, visitors
 
 BATCH: Final = 1000
 
@@ -114,7 +114,7 @@ async def _go_on_counting(server: AsyncConnection) -> None:
     """PostgreSQL's ids come from sequences of their own, which no rollback takes back: they only go ahead."""
     if server.dialect.name != "postgresql":
         return
-    for table in PRECIOUS:
+    for table in (*PRECIOUS, engagements.name):
         sequence = f"{table}_id_seq"
         last = f"greatest((select max(id) from {table}), (select last_value from {sequence}))"  # noqa: S608
         await server.execute(text(f"select setval('{sequence}', {last})"))

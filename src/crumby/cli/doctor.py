@@ -17,13 +17,13 @@ import typer
 from rich.table import Table
 from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crumby import __version__
 from crumby.backup.contents import read_only
 from crumby.cli.people import Json, show
 from crumby.database import Database, first_line, open_database
 from crumby.durability import shortfalls
+from crumby.engines import AsyncConnection
 from crumby.errors import DatabaseUnavailable
 from crumby.ingest.geo import Geo
 from crumby.migrations import HEAD

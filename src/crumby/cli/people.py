@@ -1,20 +1,16 @@
 """Users, from the terminal."""
 
 import asyncio
-import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from crumby.accounts import Accounts
-from crumby.database import open_database
+from crumby.accounts import opened_accounts
 from crumby.errors import AccountError
-from crumby.migrations import migrate
 from crumby.settings import load_settings
 
 Name = Annotated[str, typer.Argument(help="The user's name.")]
@@ -71,22 +67,15 @@ def _ask_password() -> str:
 
 
 async def _add(username: str, password: str) -> None:
-    async with opened_accounts() as accounts:
+    async with opened_accounts(load_settings()) as accounts:
         await accounts.add(username, password)
 
 
 async def _delete(username: str) -> None:
-    async with opened_accounts() as accounts:
+    async with opened_accounts(load_settings()) as accounts:
         await accounts.delete(username)
 
 
 async def _names() -> list[str]:
-    async with opened_accounts() as accounts:
+    async with opened_accounts(load_settings()) as accounts:
         return await accounts.names()
-
-
-@contextlib.asynccontextmanager
-async def opened_accounts() -> AsyncIterator[Accounts]:
-    async with open_database(load_settings()) as database:
-        await migrate(database.engine)
-        yield Accounts(database.engine)

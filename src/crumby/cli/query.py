@@ -18,6 +18,7 @@ from crumby.errors import InvalidParameter, NotFound
 from crumby.reporting.query import Query, QueryFolders
 from crumby.reporting.questions import Answer, Question, first_visit, understand
 from crumby.reporting.results import encoded, flat
+from crumby.rollups import open_rollups
 from crumby.settings import Settings, load_settings
 
 # What would move the cursor, colour the screen or turn the line around: titles are whatever a visitor sent.
@@ -134,8 +135,11 @@ async def _answer(settings: Settings, query: Query, asked: Sequence[tuple[str, s
     understand(query, asked, settings, now)  # what can't be understood needs no database to be told
     async with open_database(settings) as database:
         expect_file(database)
-        question = understand(query, asked, settings, now, first_visit=await first_visit(database, asked))
-        return question, await question.answer(database, settings)
+        begun = await first_visit(database, asked)
+        async with open_rollups(database, settings) as rollups:
+            await rollups.catch_up()
+            question = understand(query, asked, settings, now, first_visit=begun, ready=rollups.ready)
+            return question, await question.answer(database, settings)
 
 
 def _title(question: Question) -> str:

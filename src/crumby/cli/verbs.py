@@ -1,0 +1,98 @@
+"""The verbs there are. Of their modules the one that is asked for is imported, and all of them for the help alone.
+
+The server is a verb as well: what the other ones need, 15 MiB, would stay with it.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Annotated, Final, NamedTuple
+
+import typer
+
+from crumby import __version__
+from crumby.errors import CrumbyError
+
+
+class Verb(NamedTuple):
+    module: str
+    help: str
+
+
+VERBS: Final = {
+    "adduser": Verb("people", "Add a user: grant access to the private queries."),
+    "backup": Verb("backup", "Write all of the database into one file, while Crumby runs."),
+    "deluser": Verb("people", "Delete a user: revoke access to the private queries."),
+    "doctor": Verb("doctor", "Look for what is amiss, and say what to do about it."),
+    "env": Verb("config", "Show the configuration in force; secrets are hidden."),
+    "geoip": Verb("geoip", "Download a City database, check it, and put it in its place."),
+    "init": Verb("config", "Write a commented crumby.cfg into this folder."),
+    "query": Verb("query", "Ask a query file; list, check or begin them."),
+    "restore": Verb("backup", "Make the database hold what a backup does."),
+    "rollup": Verb("rollup", "Bring what is counted beforehand up to date, or count it anew."),
+    "run": Verb("serve", "Serve Crumby."),
+    "users": Verb("people", "List the users."),
+}
+
+
+def main() -> None:
+    asked = sys.argv[1:2]
+    with in_one_line():
+        _app(asked if asked and asked[0] in VERBS else list(VERBS))()
+
+
+def _app(names: list[str]) -> typer.Typer:
+    app = typer.Typer(
+        name="crumby",
+        help="Self-hosted web analytics whose reports are SQL files.",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    for name in names:
+        verb = VERBS[name]
+        app.command(name, help=verb.help)(getattr(import_module(f"crumby.cli.{verb.module}"), name))
+    return app
+
+
+def _version(*, asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=lambda asked: _version(asked=asked), is_eager=True, help="Show the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@contextlib.contextmanager
+def in_one_line() -> Iterator[None]:
+    """Tell what went wrong in one line, and end with exit code 1."""
+    try:
+        yield
+    except Exception as error:
+        said = _one_line(error)
+        if said is None:
+            raise
+        print(f"crumby: {said}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _one_line(error: Exception) -> str | None:
+    """None for a fault of Crumby's own, whose traceback is wanted."""
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, DBAPIError):
+        return str(error.orig).partition("\n")[0]  # without the statement, whose values are nobody's business
+    return " ".join(str(error).split()) if isinstance(error, (CrumbyError, OSError, SQLAlchemyError)) else None
