@@ -1,32 +1,21 @@
-"""The same question, asked by many at once, is run once; and again within its file's `cache`, not at all."""
+"""The same question, asked by many at once, is run once."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
-from datetime import date, datetime
-from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 import pytest_asyncio
-from sqlalchemy import event
 
-from crumby.reporting.flight import Asked, Flights, Kept
-from crumby.reporting.period import Period
-from crumby.reporting.questions import Answer
-from crumby.reporting.run import Limits, Result
-from crumby.reporting.view import View
-from tests.reporting.site import Site, open_site
+from crumby.reporting.flight import Flights
+from tests.reporting.site import Site, open_site, statements
 
 MANY = 20
-SLOW = {  # half a second, or so
-    "sqlite": "with recursive c(n) as (select 1 union all select n + 1 from c where n < 2000000)\n"
+SLOW = {  # half a second, or so; and never given again
+    "sqlite": "-- cache: 0\nwith recursive c(n) as (select 1 union all select n + 1 from c where n < 2000000)\n"
     "select min(n) as n from c",
-    "mysql": "select sleep(0.5) as n",
-    "postgresql": "select 1 as n from pg_sleep(0.5)",
+    "mysql": "-- cache: 0\nselect sleep(0.5) as n",
+    "postgresql": "-- cache: 0\nselect 1 as n from pg_sleep(0.5)",
 }
 ROWS_WITHOUT_END = "select a.datetime from calendar a, calendar b, calendar c"
 ENDLESS = "select count(*) as n from calendar a, calendar b, calendar c where a.datetime > b.datetime"
@@ -39,23 +28,6 @@ async def site(module_url: str, tmp_path_factory: pytest.TempPathFactory) -> Asy
     limits = {"query_timeout": "60", "query_row_limit": "10000000"}
     async with open_site(module_url, tmp_path_factory.mktemp("site"), **limits) as opened:
         yield opened
-
-
-@contextlib.contextmanager
-def statements(site: Site) -> Iterator[list[str]]:
-    """Give those that the reports' driver is given meanwhile."""
-    given: list[str] = []
-
-    def listener(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement != "start transaction read only":  # which MariaDB is told first
-            given.append(statement)
-
-    engine = site.database.reports.sync_engine
-    event.listen(engine, "before_cursor_execute", listener)
-    try:
-        yield given
-    finally:
-        event.remove(engine, "before_cursor_execute", listener)
 
 
 async def at_once(site: Site, address: str, *asked: dict[str, str]) -> list[httpx.Response]:
@@ -105,7 +77,7 @@ async def test_an_error_reaches_all_of_them(site: Site) -> None:
 
 async def test_nothing_is_kept_afterwards(site: Site) -> None:
     """Seen to fail where a landed flight stays."""
-    with site.query("select 1 as n") as address, statements(site) as given:
+    with site.query("-- cache: 0\nselect 1 as n") as address, statements(site) as given:
         for _ in range(3):
             await site.guest.get(address)
     assert len(given) == 3
@@ -152,88 +124,6 @@ async def test_long_answers_are_of_one_client_each(site: Site) -> None:
         answers = await at_once(site, address, *[{"format": "csv"}] * 3)
     for answer in answers:
         assert sorted(map(int, answer.text.split()[1:])) == sorted([*range(10_000)] * 2)
-
-
-# What a file lets be kept
-
-
-@pytest.mark.parametrize("collection", ["public", "private"])
-async def test_an_answer_is_given_again_for_as_long_as_its_file_says(site: Site, collection: str) -> None:
-    """Seen to fail on a cache of no seconds."""
-    with site.query("-- cache: 60\nselect 1 as n", collection) as address, statements(site) as given:
-        for form in FORMATS * 2:
-            response = await site.member.get(address, params={"format": form})
-            assert response.status_code == 200
-    assert len(given) == 1
-    kept = {"public": "private, no-cache", "private": "private, no-store"}  # the last one is a page
-    assert response.headers["Cache-Control"] == kept[collection]
-
-
-async def test_a_browser_may_keep_it_for_what_is_left_of_that(site: Site) -> None:
-    with site.query("-- cache: 60\nselect 2 as n") as address:
-        response = await site.guest.get(address)
-        assert response.headers["Cache-Control"] == "public, max-age=60"
-        assert int(response.headers["Age"]) <= 1
-
-
-async def test_a_file_that_changed_is_asked_again(site: Site) -> None:
-    for number in (1, 2):
-        with site.query(f"-- cache: 60\nselect {number} as n") as address:
-            assert (await site.guest.get(address)).json()["data"] == [[number]]
-
-
-VIEW = View.of(Period(date(2026, 3, 1), date(2026, 3, 2), ZoneInfo("UTC")), datetime(2026, 3, 1))  # noqa: DTZ001 - UTC
-ASKED = Asked("public", "own", "select 1", VIEW, (), None, Limits(1, 10))
-ANSWER = Answer(Result(["n"], [("x" * 1000,)], truncated=False))
-
-
-def test_a_kept_answer_is_gone_when_its_time_is() -> None:
-    now = 100.0
-    kept = Kept(clock=lambda: now)
-    kept.put(ASKED, ANSWER, 10)
-    now = 109.9
-    assert kept.get(ASKED) == (ANSWER, 9)
-    now = 110.0
-    assert kept.get(ASKED) is None
-
-
-def test_kept_answers_take_no_more_room_than_they_may() -> None:
-    """Of the newest there is room for two and a half. Seen to fail where nothing is dropped."""
-    kept = Kept(room=2900)
-    asked = [replace_name(str(number)) for number in range(5)]
-    for each in asked:
-        kept.put(each, ANSWER, 60)
-    assert [kept.get(each) is not None for each in asked] == [False, False, False, True, True]
-    kept.put(ASKED, Answer(Result(["n"], [("x" * 3000,)], truncated=False)), 60)
-    assert kept.get(ASKED) is None
-
-
-def test_answers_of_a_file_that_changed_are_dropped() -> None:
-    """Seen to fail where their room is given back only with time."""
-    kept = Kept()
-    kept.put(ASKED, ANSWER, 60)
-    kept.put(ASKED._replace(source="select 2"), ANSWER, 60)
-    assert kept.get(ASKED) is None
-    assert kept.get(ASKED._replace(source="select 2"))
-
-
-def replace_name(name: str) -> Asked:
-    return ASKED._replace(name=name)
-
-
-async def test_the_moment_of_asking_makes_no_other_question() -> None:
-    """Seen to fail where `now` is a part of it: then no two are alike."""
-    later = replace(VIEW, now=datetime(2026, 3, 1, 1))  # noqa: DTZ001 - UTC
-    questions = [question(view) for view in (VIEW, later)]
-    assert Asked.of(questions[0], Limits(1, 10)) == Asked.of(questions[1], Limits(1, 10))
-
-
-def question(view: View) -> Any:
-    from crumby.reporting.header import Header
-    from crumby.reporting.query import Query
-    from crumby.reporting.questions import Question
-
-    return Question(Query("public", "own", Path("own.sql"), "select 1", Header()), view, {"b": 1, "a": None})
 
 
 async def test_who_comes_after_the_last_one_left_begins_anew() -> None:

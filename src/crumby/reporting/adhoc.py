@@ -24,11 +24,12 @@ from starlette.responses import Response
 from crumby.asking import SignedIn, refuse_other_sites
 from crumby.errors import BadRequest, InvalidParameter, QueryFileError, SignInRequired
 from crumby.reporting import macros
+from crumby.reporting.body import embodied
 from crumby.reporting.header import COMMENT, parse_header
 from crumby.reporting.query import Query, check
 from crumby.reporting.questions import first_visit, understand
 from crumby.reporting.routes import chosen_format
-from crumby.reporting.sending import CLIENT_LEFT, outlasted, whole
+from crumby.reporting.sending import CLIENT_LEFT, maker, outlasted, whole
 from crumby.reporting.vocabulary import MACROS, TABLES
 
 LONGEST: Final = 20_000  # characters of SQL: those of some hundred reports
@@ -89,7 +90,8 @@ async def answer(request: Request, user: SignedIn) -> Response:
         raise InvalidParameter(str(error).removeprefix(f"{query.shown}: ")) from None
     if answered is None:
         return Response(status_code=CLIENT_LEFT)
-    response = await whole(request, answered, form, question, user)
+    body = await embodied(answered, maker(request, form, question, user))
+    response = whole(request, body, form, question)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Server-Timing"] = f"sql;dur={(time.perf_counter() - started) * 1000:.1f}"
     return response

@@ -1,56 +1,99 @@
-"""Questions that many ask are answered once: the same one, asked at the same time, or within its file's `cache`."""
+"""Questions that many ask are answered once: the same one, asked at the same time, or while its answer is good."""
+
+import hashlib
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
 
 from crumby.database import Database
-from crumby.reporting.flight import Asked, Flights, Kept
+from crumby.reporting.body import Body, embodied
+from crumby.reporting.flight import Flights
 from crumby.reporting.flow import Flow, poured
+from crumby.reporting.kept import Kept
+from crumby.reporting.lasting import lasts_s
 from crumby.reporting.questions import Answer, Question
+from crumby.reporting.results import WRITERS, Format
 from crumby.reporting.run import Result, reading
 from crumby.settings import Settings
 
+Told = tuple[Body, int]  # and how many seconds old it is
+ANY: Final = datetime.min  # noqa: DTZ901 - no answer hangs on the moment it is asked in, but one that is not kept
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A question, and the form of its answer: what `make` makes of it, which hangs on `seen` as well.
+
+    `anew`: whoever asks will not have one that was given before.
+    """
+
+    question: Question
+    form: Format
+    make: Callable[[Answer], bytes]
+    seen: Hashable = None
+    anew: bool = False
+
 
 class Answering:
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        version: Callable[[], Hashable] | None = None,
+        kept: Kept | None = None,
+    ) -> None:
+        """`version` gives another value once something of days that are over has changed, and can be read."""
+        self._version = version
         self._database = database
         self._settings = settings
         self._flights = Flights()
-        self._kept = Kept()
+        self._kept = kept or Kept()
 
-    async def answer(self, question: Question) -> tuple[Answer, int]:
-        """The answer, and how many seconds old it is. Raises what `run` does."""
-        asked = self._asked(question)
-        found = self._kept.get(asked)
-        return found or (await self._flights.share(asked, lambda: self._run(asked, question)), 0)
+    def known(self, wanted: Wanted) -> Told | None:
+        """The answer, if it is there."""
+        return None if wanted.anew else self._kept.get(self._key(wanted))
 
-    async def flow(self, question: Question) -> tuple[Answer | Flow, int]:
-        """The same; a long one's rows one after the other, as no answer is that takes all of them to be made.
+    async def answer(self, wanted: Wanted) -> Told | Flow:
+        """The answer, or the rows of a long one as they come. Raises what `run` does.
 
         A long flow is of one client alone: two would go at the slower one's pace.
         """
-        if question.whole:
-            return await self.answer(question)
-        asked = self._asked(question)
-        found = self._kept.get(asked)
-        if found:
-            return found
-        shared = await self._flights.share((asked, Flow), lambda: self._pour(asked, question))
-        if isinstance(shared, Flow) and not shared.take():
-            shared = await self._pour(asked, question)
-            if isinstance(shared, Flow):
-                shared.take()
-        return shared, 0
+        known = self.known(wanted)
+        if known:
+            return known
+        key = self._key(wanted)
+        told = await self._flights.share(key, lambda: self._tell(key, wanted))
+        if isinstance(told, Flow) and not told.take():
+            told = await self._tell(key, wanted)
+            if isinstance(told, Flow):
+                told.take()
+        return told
 
-    def _asked(self, question: Question) -> Asked:
-        return Asked.of(question, question.limits(self._settings))
+    def _key(self, wanted: Wanted) -> Hashable:
+        """All that the answer hangs on."""
+        question = wanted.question
+        query, view = question.query, replace(question.view, now=ANY)
+        arguments = sorted(question.arguments.items())
+        of_file = (query.collection, query.name, query.source, question.limits(self._settings))
+        asked = repr((of_file, view, arguments, question.compared, wanted.form, wanted.seen))
+        return self._version and self._version(), hashlib.blake2b(asked.encode(), digest_size=16).digest()
 
-    async def _run(self, asked: Asked, question: Question) -> Answer:
-        return self._keep(asked, question, await question.answer(self._database, self._settings))
+    async def _tell(self, key: Hashable, wanted: Wanted) -> Told | Flow:
+        since = self._kept.clock()
+        answer = await self._answer(wanted)
+        if isinstance(answer, Flow):
+            return answer
+        body = await embodied(answer, wanted.make)
+        took_s = self._kept.clock() - since
+        lasting = lasts_s(wanted.question, took_s, versioned=self._version is not None)
+        self._kept.put(key, body, since, since + lasting)
+        return body, int(took_s)
 
-    async def _pour(self, asked: Asked, question: Question) -> Answer | Flow:
-        opening = reading(self._database, question.query, question.view, question.arguments, asked.limits)
-        found = await poured(opening)
-        return self._keep(asked, question, Answer(found)) if isinstance(found, Result) else found
-
-    def _keep(self, asked: Asked, question: Question, answer: Answer) -> Answer:
-        if question.query.header.cache:
-            self._kept.put(asked, answer, question.query.header.cache)
-        return answer
+    async def _answer(self, wanted: Wanted) -> Answer | Flow:
+        question = wanted.question
+        if question.whole or wanted.form not in WRITERS:
+            return await question.answer(self._database, self._settings)
+        limits = question.limits(self._settings)
+        found = await poured(reading(self._database, question.query, question.view, question.arguments, limits))
+        return Answer(found) if isinstance(found, Result) else found

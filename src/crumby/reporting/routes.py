@@ -2,82 +2,85 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, get_args
+from typing import Any, Final, get_args
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from crumby.accounts import User
-from crumby.asking import SignedIn, wants_page
+from crumby.asking import signed_in, wants_page
 from crumby.errors import InvalidParameter, NotFound, SignInRequired
 from crumby.reporting import catalogue
-from crumby.reporting.answering import Answering
+from crumby.reporting.answering import Answering, Told, Wanted
 from crumby.reporting.flow import Flow
 from crumby.reporting.query import COLLECTIONS, Query, QueryFolders
-from crumby.reporting.questions import Question, first_visit, understand
-from crumby.reporting.results import WRITERS, Format
-from crumby.reporting.sending import CLIENT_LEFT, Streamed, outlasted, tagged, whole
+from crumby.reporting.questions import first_visit, understand
+from crumby.reporting.results import Format
+from crumby.reporting.sending import CLIENT_LEFT, Streamed, maker, outlasted, seen, tagged, whole
+from crumby.rollups import Rollups
 
-READ: Final = ["GET", "HEAD"]
 LISTED: Final = {"Cache-Control": "private, no-cache", "Vary": "Accept"}  # it hangs on who asks, and in what form
-router = APIRouter(prefix="/api", include_in_schema=False)
 
 
-def _folders(request: Request) -> QueryFolders:
-    folders: QueryFolders = request.state.queries
-    return folders
-
-
-Folders = Annotated[QueryFolders, Depends(_folders)]
-
-
-@router.api_route("", methods=READ)
-@router.api_route("/", methods=READ)
-async def every_query(request: Request, folders: Folders, user: SignedIn) -> Response:
-    queries = [query for query in folders.all() if user or not query.private]
+async def every_query(request: Request) -> Response:
+    user = await signed_in(request)
+    queries = [query for query in _folders(request).all() if user or not query.private]
     return _listed(request, queries, user, None)
 
 
-@router.api_route("/{collection}", methods=READ)
-@router.api_route("/{collection}/", methods=READ)
-async def queries_of(request: Request, collection: str, folders: Folders, user: SignedIn) -> Response:
-    _allow(collection, user)
-    queries = [query for query in folders.all() if query.collection == collection]
+async def queries_of(request: Request) -> Response:
+    collection = request.path_params["collection"]
+    user = await _allowed(request, collection)
+    queries = [query for query in _folders(request).all() if query.collection == collection]
     return _listed(request, queries, user, collection)
 
 
-@router.api_route("/{collection}/{name}", methods=READ)
-@router.api_route("/{collection}/{name}/", methods=READ)
-async def answer(request: Request, collection: str, name: str, folders: Folders, user: SignedIn) -> Response:
-    _allow(collection, user)
-    query = folders.get(collection, name)
+async def answer(request: Request) -> Response:
+    collection, name = request.path_params["collection"], request.path_params["name"]
+    user = await _allowed(request, collection)
+    query = _folders(request).get(collection, name)
     if not query:
         raise NotFound(f"there is no query {collection}/{name[:64]}; /api lists those there are")
     form = chosen_format(request.query_params)
-    question = await _question(request, query, user)
+    since = await first_visit(request.state.database, request.query_params.multi_items())
     answering: Answering = request.state.answering
-    asking = answering.flow if form in WRITERS else answering.answer
-    found = await outlasted(request.receive, asking(question))
+    wanted = _wanted(request, query, form, user, since)
+    known = answering.known(wanted)
+    if known:
+        body, age_s = known
+        return whole(request, body, form, wanted.question, age_s)
+
+    async def told() -> tuple[Wanted, Told | Flow]:
+        await request.state.rollups.catch_up()
+        now = _wanted(request, query, form, user, since)  # of the rollups that are ready by now
+        return now, await answering.answer(now)
+
+    found = await outlasted(request.receive, told())
     if found is None:
         return Response(status_code=CLIENT_LEFT)
-    answered, age_s = found
+    wanted, answered = found
     if isinstance(answered, Flow):
-        return Streamed(answered, form, question)
-    return await whole(request, answered, form, question, user, age_s)
+        return Streamed(answered, form, wanted.question)
+    body, age_s = answered
+    return whole(request, body, form, wanted.question, age_s)
 
 
-async def _question(request: Request, query: Query, user: User | None) -> Question:
-    asked = request.query_params.multi_items()
-    return understand(
+def _wanted(request: Request, query: Query, form: Format, user: User | None, since: datetime | None) -> Wanted:
+    rollups: Rollups = request.state.rollups
+    question = understand(
         query,
-        asked,
+        request.query_params.multi_items(),
         request.state.settings,
         datetime.now(UTC).replace(tzinfo=None),
         more=("format", "_"),
         signed_in=user is not None,
-        first_visit=await first_visit(request.state.database, asked),
+        first_visit=since,
+        ready=rollups.ready,
     )
+    anew = "no-cache" in request.headers.get("cache-control", "").lower()  # a page that is reloaded with Shift
+    return Wanted(question, form, maker(request, form, question, user), seen(request, form, user), anew)
 
 
 def _listed(request: Request, queries: list[Query], user: User | None, collection: str | None) -> Response:
@@ -90,11 +93,19 @@ def _listed(request: Request, queries: list[Query], user: User | None, collectio
     return tagged(request, JSONResponse({"queries": listing}, headers=LISTED))
 
 
-def _allow(collection: str, user: User | None) -> None:
+async def _allowed(request: Request, collection: str) -> User | None:
+    """Who asks. Raises NotFound and SignInRequired."""
     if collection not in COLLECTIONS:
         raise NotFound(f"there is no collection {collection[:64]!r}, only {' and '.join(COLLECTIONS)}")
+    user = await signed_in(request)
     if collection == "private" and not user:
         raise SignInRequired("this takes a signed-in user")
+    return user
+
+
+def _folders(request: Request) -> QueryFolders:
+    folders: QueryFolders = request.state.queries
+    return folders
 
 
 def chosen_format(asked: Mapping[str, str]) -> Format:
@@ -104,3 +115,17 @@ def chosen_format(asked: Mapping[str, str]) -> Format:
         raise InvalidParameter(f"format: {form[:60]!r} is not one of {', '.join(get_args(Format))}")
     chosen: Format = form
     return chosen
+
+
+# Starlette's own routes: around a path operation FastAPI does as much as around the whole rest of a known answer.
+router = APIRouter(
+    routes=[
+        Route(f"{path}{end}", endpoint, methods=["GET"])
+        for path, endpoint in (
+            ("/api", every_query),
+            ("/api/{collection}", queries_of),
+            ("/api/{collection}/{name}", answer),
+        )
+        for end in ("", "/")
+    ]
+)

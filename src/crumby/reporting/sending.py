@@ -1,10 +1,9 @@
 """How an answer goes out: its headers, or word that the client has it already; all of it at once, or as it comes."""
 
 import asyncio
-import hashlib
 import logging
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Final, TypeVar
 from urllib.parse import urlencode
 
@@ -15,44 +14,38 @@ from starlette.types import Receive, Scope, Send
 from crumby.accounts import User
 from crumby.errors import CrumbyError
 from crumby.reporting import page
+from crumby.reporting.body import Body, tag_of
 from crumby.reporting.flow import Flow
+from crumby.reporting.packing import takes_gzip
 from crumby.reporting.questions import Answer, Question
 from crumby.reporting.results import MEDIA_TYPES, WRITERS, Format, Plain, encoded
 from crumby.reporting.run import Rows
 
 log = logging.getLogger(__name__)
 
-MANY: Final = 1000  # rows, some 5 ms of work: more are encoded in a thread, while hits go on
 CLIENT_LEFT: Final = 499  # nginx's word for it; nobody reads it
 TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
 
 T = TypeVar("T")
 
 
-async def whole(
-    request: Request, answer: Answer, form: Format, question: Question, user: User | None, age_s: int = 0
-) -> Response:
-    """A cut one says `truncated` in JSON, and `X-Crumby-Truncated` in every format."""
-    make = _page if form == "html" else _response
-    if len(answer.result.rows) > MANY:
-        response = await asyncio.to_thread(make, request, answer, form, question, user)
-    else:
-        response = make(request, answer, form, question, user)
-    response.headers.update(_freshness(form, question, age_s))
-    if answer.result.truncated:
-        response.headers["X-Crumby-Truncated"] = "true"
-    return tagged(request, response)
+def maker(request: Request, form: Format, question: Question, user: User | None) -> Callable[[Answer], bytes]:
+    """What makes the form of an answer."""
+    if form != "html":
+        return lambda answer: encoded(answer, form, question)
+
+    def page_of(answer: Answer) -> bytes:
+        context = page.context(answer, question)
+        context |= {"user": user and user.name, "links": _links(request)}
+        response: Response = request.state.render(request, "answer.html", context)
+        return bytes(response.body)
+
+    return page_of
 
 
-def _response(_request: Request, answer: Answer, form: Format, question: Question, _user: User | None) -> Response:
-    return Response(encoded(answer, form, question), media_type=MEDIA_TYPES[form], headers=_headers(form, question))
-
-
-def _page(request: Request, answer: Answer, _form: Format, question: Question, user: User | None) -> Response:
-    context = page.context(answer, question)
-    context |= {"user": user and user.name, "links": _links(request)}
-    response: Response = request.state.render(request, "answer.html", context)
-    return response
+def seen(request: Request, form: Format, user: User | None) -> Hashable:
+    """What else a page hangs on."""
+    return (request.url.query, request.scope.get("root_path", ""), user and user.name) if form == "html" else None
 
 
 def _links(request: Request) -> list[tuple[str, str]]:
@@ -63,14 +56,35 @@ def _links(request: Request) -> list[tuple[str, str]]:
     return [(name, f"?{urlencode([*asked, ('format', form)])}") for form, name in page.FORMS.items()]
 
 
+def whole(request: Request, body: Body, form: Format, question: Question, age_s: int = 0) -> Response:
+    """A cut one says `truncated` in JSON, and `X-Crumby-Truncated` in every format."""
+    headers = _headers(form, question) | _freshness(form, question, age_s) | {"ETag": f"W/{body.tag}"}
+    if body.truncated:
+        headers["X-Crumby-Truncated"] = "true"
+    if _has(request, body.tag):
+        return _unchanged(headers)
+    content = body.content
+    if body.packed and takes_gzip(request.headers.get("accept-encoding", "")):
+        headers["Content-Encoding"] = "gzip"
+    else:
+        content = body.plain
+    return Response(content, media_type=MEDIA_TYPES[form], headers=headers)
+
+
 def tagged(request: Request, response: Response) -> Response:
     """The response with an ETag; without its body, if the client has just that. The tag is weak: of what is packed."""
-    tag = f'"{hashlib.blake2b(bytes(response.body), digest_size=16).hexdigest()}"'
+    tag = tag_of(bytes(response.body))
     response.headers["ETag"] = f"W/{tag}"
+    return _unchanged(response.headers) if _has(request, tag) else response
+
+
+def _has(request: Request, tag: str) -> bool:
     known = request.headers.get("if-none-match", "")
-    if known.strip() != "*" and tag not in TAG.findall(known):
-        return response
-    kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+    return known.strip() == "*" or tag in TAG.findall(known)
+
+
+def _unchanged(headers: Mapping[str, str]) -> Response:
+    kept = {name: value for name, value in headers.items() if not name.lower().startswith("content-")}
     return Response(status_code=304, headers=kept)
 
 
