@@ -34,8 +34,8 @@ format: .venv/dev.stamp ## put the code in the house's shape
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: .venv/dev.stamp ## measure hits a second, beside a bare uvicorn
-	@$(BIN)/python -m benchmarks.ingest $(ARGS)
+bench: .venv/dev.stamp ## measure, in ten minutes (ARGS="reports --visits 1,10" picks one of benchmarks/, in full)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 soak: .venv/dev.stamp ## the long forms of the tests, hours of them, before a release
 	@tests/install-servers

@@ -1,6 +1,7 @@
 """A load generator that asks for one core and leaves most of it unused.
 
-One request in flight on each connection, keep-alive, nothing parsed but the status and the length.
+One request in flight on each connection, nothing parsed but the status and the length. Connections are kept alive, or
+each is closed when its answer is there and the next one opened: the time to open it counts then.
 """
 
 import asyncio
@@ -54,13 +55,15 @@ class Round:
 
 
 class Client(asyncio.Protocol):
-    """One connection: sends a request, waits for the whole answer, sends the next until time is up."""
+    """One connection, or one after the other: sends a request, waits for the whole answer, until time is up."""
 
     def __init__(self, load: "Load") -> None:
         self.load = load
         self.done = asyncio.get_running_loop().create_future()
         self.pending = b""
         self.sent_at = 0.0
+        self.answered = False  # so that the connection's end is no surprise
+        self.opening: asyncio.Task[None] | None = None  # the next connection, when this one did what it was for
 
     @classmethod
     async def open(cls, load: "Load") -> Self:
@@ -74,8 +77,9 @@ class Client(asyncio.Protocol):
         self.send()
 
     def send(self) -> None:
-        self.sent_at = time.perf_counter()
-        if self.sent_at >= self.load.deadline:
+        now = time.perf_counter()
+        self.sent_at = now if self.opening is None else self.sent_at
+        if now >= self.load.deadline:
             self.finish()
             return
         before, after = next(self.load.requests)
@@ -90,13 +94,31 @@ class Client(asyncio.Protocol):
         self.pending = b""
         self.load.round.latencies.append(time.perf_counter() - self.sent_at)
         self.load.round.statuses[int(data[9:12])] += 1
-        if self.transport.is_closing():
+        if not self.load.keep_alive:
+            self.answered = True
+            self.transport.abort()  # and no port waits for what may still come
+            self.opening = asyncio.ensure_future(self.reopen())
+        elif self.transport.is_closing():
             self.finish()
         else:
             self.send()
 
+    async def reopen(self) -> None:
+        self.sent_at = time.perf_counter()
+        if self.sent_at >= self.load.deadline:
+            self.finish()
+            return
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await asyncio.get_running_loop().create_connection(lambda: self, self.load.host, self.load.port)
+        except OSError:  # a time-out is one
+            self.load.round.unanswered += 1
+            self.finish()
+
     def connection_lost(self, _exc: Exception | None) -> None:
-        if not self.done.done():
+        if self.answered:
+            self.answered = False
+        elif not self.done.done():
             self.load.round.unanswered += 1
             self.finish()
 
@@ -120,13 +142,25 @@ def is_whole(data: bytes) -> bool:
 
 
 class Load:
-    """`connections` clients before `host:port` for `seconds`; requests are taken in turn from `requests`."""
+    """`connections` clients before `host:port` for `seconds`; requests are taken in turn from `requests`.
 
-    def __init__(self, host: str, port: int, requests: Iterator[tuple[bytes, bytes]], ids: Iterator[bytes]) -> None:
+    Without `keep_alive` the requests have to say so themselves: `traffic.requests(close=True)`.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        requests: Iterator[tuple[bytes, bytes]],
+        ids: Iterator[bytes],
+        *,
+        keep_alive: bool = True,
+    ) -> None:
         self.host = host
         self.port = port
         self.requests = requests
         self.ids = ids
+        self.keep_alive = keep_alive
         self.deadline = 0.0
         self.round = Round()
 

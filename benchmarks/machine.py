@@ -103,26 +103,28 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def pinned(command: Sequence[str], *, port: int, cores: set[int], environ: Mapping[str, str]) -> Iterator[Server]:
-    """The command as a process of its own on these cores, from its first answer until the context ends."""
+def pinned(
+    command: Sequence[str], *, port: int, cores: set[int], environ: Mapping[str, str], first: str = "/healthz"
+) -> Iterator[Server]:
+    """The command as a process of its own on these cores, from its first answer (to `first`) until the context ends."""
     with subprocess.Popen(
         command, env=dict(environ), stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True
     ) as process:
         os.sched_setaffinity(process.pid, cores)  # before it has threads or children, which inherit it
         try:
-            wait_until_up(process, port)
+            wait_until_up(process, port, first)
             yield Server(port, process)
         finally:
             stop(process)
 
 
-def wait_until_up(process: subprocess.Popen[bytes], port: int) -> None:
+def wait_until_up(process: subprocess.Popen[bytes], port: int, path: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"{process.args!r} ended with {process.returncode}; its words are above")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=1):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)

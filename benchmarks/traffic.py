@@ -121,8 +121,8 @@ def gif(visitor: Visitor, hit: dict[str, str | int]) -> bytes:
     return f"GET /1763800000.gif?{urlencode(hit)} HTTP/1.1\r\n{headers_of(visitor)}\r\n".encode()
 
 
-def requests(*, image: bool = False, seed: int = 1) -> list[tuple[bytes, bytes]]:
-    """What stands before the id and what stands behind it, for each of `REQUESTS` hits.
+def requests(*, image: bool = False, close: bool = False, seed: int = 1) -> list[tuple[bytes, bytes]]:
+    """What stands before the id and what stands behind it, for each of `REQUESTS` hits; `close`: none after it.
 
     Three visitors read side by side and a visit is three hits long, so that the next hit of a visitor
     comes a few requests after the last one.
@@ -135,6 +135,9 @@ def requests(*, image: bool = False, seed: int = 1) -> list[tuple[bytes, bytes]]
         if dice.random() < 1 / 3:
             reading[seat] = some_visitor(dice)
         render = gif if image else post
-        before, _, after = render(reading[seat], hit_of(reading[seat], dice)).partition(HIT_ID.encode())
+        request = render(reading[seat], hit_of(reading[seat], dice))
+        if close:
+            request = request.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+        before, _, after = request.partition(HIT_ID.encode())
         made.append((before, after))
     return made
