@@ -21,6 +21,7 @@ export function panel(query, root) {
     body,
   );
   let forget = () => {};
+  let open = !query.closed;
 
   function show(content, forgetting = () => {}) {
     forget();
@@ -32,13 +33,22 @@ export function panel(query, root) {
   function expect(asked) {
     node.setAttribute("aria-busy", "true");
     links.replaceChildren(...addresses(query, root, asked));
-    if (!body.hasChildNodes()) show(words("Loading…"));
+    if (open && !body.hasChildNodes()) show(words("Loading…"));
   }
 
   /** Asks for a period and shows what comes. @returns the answer, or null where none came */
   async function load(asked, signal) {
     if (signal.aborted) return null;
     expect(asked);
+    if (!open) {
+      show(opener(() => {
+        open = true;
+        show(words("Loading…"));
+        load(asked, signal);
+      }));
+      node.removeAttribute("aria-busy");
+      return null;
+    }
     try {
       const answer = await answerFor(query, root, asked, signal);
       present(answer, asked);
@@ -99,6 +109,11 @@ function title(query, id) {
   if (!query.description) return [name];
   const [first] = query.description.split(/(?<=[.!?])\s/);
   return [name, make("p", { class: "subtitle", title: query.description }, first)];
+}
+
+/** In the place of an answer that takes long, and that few look at. */
+function opener(show) {
+  return make("p", { class: "words" }, button("Show this report", show));
 }
 
 function addresses(query, root, asked) {

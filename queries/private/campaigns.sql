@@ -4,6 +4,7 @@
 -- chart: bars of visitors by campaign
 -- group: Traffic
 -- order: 13
+-- rollup: campaigns
 -- parameter by: text = utm_campaign (utm_source | utm_medium | utm_campaign | utm_term | utm_content), which mark
 -- column campaign: text, what the mark says
 -- column visitors: count, distinct cookies; who came by two links counts in both
@@ -15,9 +16,13 @@ select
   campaign,
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views,
+  {{ views() }} as views,
   1e2 * {{ bounces() }} / nullif({{ sessions() }}, 0) as bounce_rate,
   1e0 * {{ duration() }} / nullif({{ sessions() }}, 0) as duration
+{% if rolled %}
+from {{ visits() }}
+where mark = :by
+{% else %}
 from (
   select
     cid, session, seq, gap,
@@ -32,6 +37,7 @@ from (
   where {{ period("datetime") }} and {{ filters() }}
 ) marked
 where campaign <> ''
+{% endif %}
 group by campaign
 {{ order_by("visitors desc, campaign") }}
 {{ limit() }}

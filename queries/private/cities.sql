@@ -4,6 +4,7 @@
 -- chart: bars of visitors by city
 -- group: Visitors
 -- order: 32
+-- rollup: cities
 -- click: city
 -- column city: text, city, by name; null where it is not known
 -- column region: text, the country's subdivision
@@ -17,8 +18,8 @@ select
   nullif(country, '') as country,
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views
-from visits
+  {{ views() }} as views
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1, 2, 3
 {{ order_by("visitors desc, country, region, city") }}

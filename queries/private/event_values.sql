@@ -4,17 +4,18 @@
 -- chart: table
 -- group: Content
 -- order: 24
+-- rollup: event_values
 -- click: event by name
 -- column name: text, name of the event
 -- column value: text, what it was sent with; null for nothing
 -- column visitors: count, distinct cookies
 -- column events: count, how often
 select
-  nullif(name, '') as name,
-  nullif(value, '') as value,
+  nullif(substr(name, 1, 200), '') as name,
+  nullif(substr(value, 1, 512), '') as value,
   {{ visitors() }} as visitors,
-  count(*) as events
-from events
+  {{ views() }} as events
+from {{ events() }}
 where {{ period("datetime") }} and {{ event_filters() }}
 group by 1, 2
 {{ order_by("events desc, name, value") }}

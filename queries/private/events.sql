@@ -4,6 +4,7 @@
 -- chart: table
 -- group: As Crumby 0.7.1 had them
 -- order: 95
+-- panel: closed
 -- column Title: text, title of the page
 -- column Name: text, name of the event
 -- column Value: text, value of the event

@@ -5,6 +5,7 @@
 -- chart: bars of visitors by goal
 -- group: Goals
 -- order: 50
+-- rollup: events, totals
 -- parameter goal_1: text, name of an event or path of a page
 -- parameter goal_2: text, another
 -- parameter goal_3: text, another
@@ -14,6 +15,18 @@
 -- column visitors: count, distinct cookies that reached it
 -- column conversions: count, how often it was reached
 -- column rate: percent, of all visitors reached it
+{% if rolled %}
+select
+  name as goal,
+  {{ visitors() }} as visitors,
+  {{ views() }} as conversions,
+  1e2 * {{ visitors() }} / nullif((select {{ visitors() }} from {{ visits("totals") }}), 0) as rate
+from {{ events() }}
+where name <> '' and name not like '/%'
+group by name
+{{ order_by("visitors desc, goal") }}
+{{ limit() }}
+{% else %}
 with asked as (
   {% if goal_1 or goal_2 or goal_3 or goal_4 or goal_5 %}
   select 1 as place, :goal_1 as goal
@@ -32,12 +45,12 @@ goals as (
   select place, goal, {% if dialect == "mysql" %}char_length{% else %}length{% endif %}(goal) - 1 as stem from asked where goal <> ''
 ),
 hits as (
-  select g.place as reached, v.cid
+  select g.place as reached, v.cid, v.session
   from goals g
   join visits v on v.page = g.goal or {{ concat("substr(v.page, 1, g.stem)", "'*'") }} = g.goal
   where {{ period("v.datetime") }} and {{ filters("v") }} and v.page like '/%'
   union all
-  select g.place, e.cid
+  select g.place, e.cid, e.session
   from goals g
   join events e on e.name = g.goal or {{ concat("substr(e.name, 1, g.stem)", "'*'") }} = g.goal
   where {{ period("e.datetime") }} and {{ event_filters("e") }} and e.name not like '/%'
@@ -54,3 +67,4 @@ left join hits h on h.reached = g.place
 group by g.place, g.goal
 {{ order_by("visitors desc, place") }}
 {{ limit() }}
+{% endif %}

@@ -4,6 +4,7 @@
 -- chart: table
 -- group: As Crumby 0.7.1 had them
 -- order: 94
+-- panel: closed
 -- column city: text, city
 -- column state: text, the country's subdivision
 -- column country: country, ISO 3166-1 code

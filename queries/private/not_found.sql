@@ -4,6 +4,7 @@
 -- chart: bars of hits by page
 -- group: Content
 -- order: 28
+-- rollup: event_pages
 -- click: page
 -- column page: page, path of the address
 -- column visitors: count, distinct cookies
@@ -11,8 +12,8 @@
 select
   nullif(page, '') as page,
   {{ visitors() }} as visitors,
-  count(*) as hits
-from events
+  {{ views() }} as hits
+from {{ events() }}
 where {{ period("datetime") }} and name = '404' and {{ event_filters() }}
 group by 1
 {{ order_by("hits desc, page") }}

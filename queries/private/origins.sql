@@ -4,6 +4,7 @@
 -- chart: bars of views by origin
 -- group: As Crumby 0.7.1 had them
 -- order: 93
+-- panel: closed
 -- column origin: text, the referrer without its scheme
 -- column views: count, page views
 select

@@ -4,16 +4,17 @@
 -- chart: bars of clicks by url
 -- group: Content
 -- order: 26
+-- rollup: event_values
 -- column url: url, where the link leads
 -- column host: host, of that address
 -- column visitors: count, distinct cookies
 -- column clicks: count, how often
 select
-  nullif(value, '') as url,
-  {{ host("nullif(value, '')") }} as host,
+  nullif(substr(value, 1, 512), '') as url,
+  {{ host("nullif(substr(value, 1, 512), '')") }} as host,
   {{ visitors() }} as visitors,
-  count(*) as clicks
-from events
+  {{ views() }} as clicks
+from {{ events() }}
 where {{ period("datetime") }} and name = 'outbound' and {{ event_filters() }}
 group by 1, 2
 {{ order_by("clicks desc, url") }}

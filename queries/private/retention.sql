@@ -5,36 +5,50 @@
 -- chart: heatmap of share by age, cohort
 -- group: Visitors
 -- order: 44
+-- rollup: retention
 -- parameter cohort: text = week (week | month), what the first page views are gathered by
 -- column cohort: text, Monday of the week, or month, of the first page view
 -- column size: count, visitors of the cohort
 -- column age: integer, weeks (months of thirty days) after the first page view
 -- column visitors: count, those who came then
 -- column share: percent, of the cohort
-with seen as (
+with ages as (
+  {% if rolled %}
   select
-    v.cid,
-    {% if cohort == "month" %}
-    {{ month("w.first") }} as cohort, 2592000 as span,
-    {% else %}
-    {{ week("w.first") }} as cohort, 604800 as span,
-    {% endif %}
-    {{ seconds("v.datetime") }} - {{ seconds("w.first") }} as elapsed
-  from visits v
-  join visitors w on w.cid = v.cid
-  where {{ period("v.datetime") }} and {{ period("w.first") }} and {{ filters("v") }}
-),
-ages as (
-  select distinct cid, cohort, (elapsed - elapsed % span) / span as age from seen
+    {% if cohort == "month" %}{{ month("first_day") }}{% else %}{{ week("first_day") }}{% endif %} as cohort,
+    age,
+    sum(came) as visitors
+  from {{ visits() }}
+  where {{ period("first_day") }} and span = {% if cohort == "month" %}30{% else %}7{% endif %}
+  group by 1, 2
+  {% else %}
+  select cohort, age, count(distinct cid) as visitors
+  from (
+    select cid, cohort, (elapsed - elapsed % span) / span as age
+    from (
+      select
+        v.cid,
+        {% if cohort == "month" %}
+        {{ month("w.first") }} as cohort, 2592000 as span,
+        {% else %}
+        {{ week("w.first") }} as cohort, 604800 as span,
+        {% endif %}
+        {{ seconds("v.datetime") }} - {{ seconds("w.first") }} as elapsed
+      from visits v
+      join visitors w on w.cid = v.cid
+      where {{ period("v.datetime") }} and {{ period("w.first") }} and {{ filters("v") }}
+    ) seen
+  ) aged
+  group by cohort, age
+  {% endif %}
 )
 select
   a.cohort as cohort,
   s.size,
   a.age,
-  count(*) as visitors,
-  1e2 * count(*) / s.size as share
+  a.visitors,
+  1e2 * a.visitors / s.size as share
 from ages a
-join (select cohort, count(distinct cid) as size from ages group by cohort) s on s.cohort = a.cohort
-group by a.cohort, s.size, a.age
+join (select cohort, visitors as size from ages where age = 0) s on s.cohort = a.cohort
 {{ order_by("cohort, age") }}
 {{ limit() }}

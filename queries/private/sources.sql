@@ -5,6 +5,7 @@
 -- chart: bars of visitors by source
 -- group: Traffic
 -- order: 11
+-- rollup: sources
 -- click: source
 -- column source: text, name or host; null for none
 -- column visitors: count, distinct cookies; who came from two sources counts in both
@@ -16,10 +17,10 @@ select
   nullif(source, '') as source,
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views,
+  {{ views() }} as views,
   1e2 * {{ bounces() }} / nullif({{ sessions() }}, 0) as bounce_rate,
   1e0 * {{ duration() }} / nullif({{ sessions() }}, 0) as duration
-from visits
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
 {{ order_by("visitors desc, source") }}

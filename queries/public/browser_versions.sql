@@ -4,6 +4,7 @@
 -- chart: table
 -- group: Visitors
 -- order: 38
+-- rollup: versions
 -- click: browser
 -- column browser: browser, its name; null where it is not known
 -- column version: text, the browser's version
@@ -15,8 +16,8 @@ select
   nullif(version, '') as version,
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views
-from visits
+  {{ views() }} as views
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1, 2
 {{ order_by("visitors desc, browser, version") }}

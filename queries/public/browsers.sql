@@ -4,6 +4,7 @@
 -- chart: bars of visitors by browser
 -- group: Visitors
 -- order: 37
+-- rollup: browsers
 -- click: browser
 -- column browser: browser, its name; null where it is not known
 -- column visitors: count, distinct cookies
@@ -13,8 +14,8 @@ select
   nullif(browser, '') as browser,
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views
-from visits
+  {{ views() }} as views
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
 {{ order_by("visitors desc, browser") }}

@@ -5,6 +5,7 @@
 -- chart: bars of visitors by channel
 -- group: Traffic
 -- order: 12
+-- rollup: channels
 -- click: channel
 -- column channel: text, its name; null where it is not known
 -- column visitors: count, distinct cookies; who came by two channels counts in both
@@ -16,10 +17,10 @@ select
   nullif(channel, '') as channel,
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views,
+  {{ views() }} as views,
   1e2 * {{ bounces() }} / nullif({{ sessions() }}, 0) as bounce_rate,
   1e0 * {{ duration() }} / nullif({{ sessions() }}, 0) as duration
-from visits
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
 {{ order_by("visitors desc, channel") }}

@@ -4,6 +4,7 @@
 -- chart: map of visitors by country
 -- group: Visitors
 -- order: 29
+-- rollup: countries
 -- click: country
 -- column country: country, ISO 3166-1 code; null where it is not known
 -- column visitors: count, distinct cookies
@@ -13,8 +14,8 @@ select
   nullif(country, '') as country,
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views
-from visits
+  {{ views() }} as views
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
 {{ order_by("visitors desc, country") }}

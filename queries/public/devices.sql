@@ -4,6 +4,7 @@
 -- chart: bars of visitors by device
 -- group: Visitors
 -- order: 41
+-- rollup: devices
 -- click: device
 -- column device: device, desktop, mobile or tablet; null where it is not known
 -- column visitors: count, distinct cookies
@@ -13,8 +14,8 @@ select
   nullif(device, '') as device,
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views
-from visits
+  {{ views() }} as views
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
 {{ order_by("visitors desc, device") }}

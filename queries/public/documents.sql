@@ -4,6 +4,7 @@
 -- chart: bars of views by uri
 -- group: As Crumby 0.7.1 had them
 -- order: 91
+-- panel: closed
 -- column uri: text, the page's address without its scheme
 -- column doc_title: text, the page's title
 -- column views: count, page views

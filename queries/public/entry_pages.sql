@@ -4,6 +4,7 @@
 -- chart: bars of sessions by entry
 -- group: Content
 -- order: 21
+-- rollup: entries
 -- click: entry
 -- column entry: page, path of the session's first page
 -- column visitors: count, distinct cookies
@@ -16,7 +17,7 @@ select
   {{ sessions() }} as sessions,
   1e2 * {{ bounces() }} / {{ sessions() }} as bounce_rate,
   1e0 * {{ duration() }} / {{ sessions() }} as duration
-from visits
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
 having {{ sessions() }} > 0

@@ -4,16 +4,17 @@
 -- chart: heatmap of views by hour, weekday
 -- group: Traffic
 -- order: 16
+-- rollup: hours
 -- column weekday: weekday, 1 (Monday) to 7
 -- column hour: hour, 0 to 23, in the report's time zone
--- column visitors: count, distinct cookies; who came in two hours counts in both
+-- column sessions: count, sessions that began in that hour
 -- column views: count, page views
 select
   {{ weekday("datetime") }} as weekday,
   {{ hour("datetime") }} as hour,
-  {{ visitors() }} as visitors,
-  count(*) as views
-from visits
+  {{ sessions() }} as sessions,
+  {{ views() }} as views
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1, 2
 {{ order_by("weekday, hour") }}

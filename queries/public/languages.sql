@@ -4,6 +4,7 @@
 -- chart: bars of visitors by language
 -- group: Visitors
 -- order: 36
+-- rollup: languages
 -- click: language
 -- column language: language, as the browser names it: en-GB; null where it is not known
 -- column visitors: count, distinct cookies
@@ -13,8 +14,8 @@ select
   nullif(lang, '') as language,
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views
-from visits
+  {{ views() }} as views
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
 {{ order_by("visitors desc, language") }}

@@ -14,7 +14,7 @@ with recursive minutes (minute) as (
   select minute + 1 from minutes where minute < 29
 ),
 ages as (
-  select cid, {{ seconds(":now") }} - {{ seconds("datetime") }} as age
+  select cid, session, {{ seconds(":now") }} - {{ seconds("datetime") }} as age
   from visits
   where {{ recent("datetime", 30) }} and {{ filters() }}
 )

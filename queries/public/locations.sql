@@ -4,15 +4,16 @@
 -- chart: bars of users by country
 -- group: As Crumby 0.7.1 had them
 -- order: 92
+-- rollup: regions
 -- column state: text, the country's subdivision
 -- column country: country, ISO 3166-1 code
 -- column users: count, visitors: distinct cookies
 select
-  subdivision_1 as state,
-  country,
-  count(distinct cid) as users
-from visits
+  nullif(subdivision_1, '') as state,
+  nullif(country, '') as country,
+  {{ visitors() }} as users
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
-group by country, subdivision_1
+group by 1, 2
 {{ order_by("users desc, country, state") }}
 {{ limit() }}

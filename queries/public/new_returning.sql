@@ -5,10 +5,18 @@
 -- chart: timeseries of new_visitors, returning_visitors by date
 -- group: Visitors
 -- order: 43
+-- rollup: totals
 -- fill: date
 -- column date: moment, in the report's time zone
 -- column new_visitors: count, distinct cookies whose first page view ever was then
 -- column returning_visitors: count, distinct cookies whose first page view was earlier
+{% if rolled %}
+select
+  moment as date,
+  sum(first_views) as new_visitors,
+  sum(visitors) - sum(first_views) as returning_visitors
+from {{ visits() }}
+{% else %}
 select
   moment as date,
   count(case when first_date = moment then 1 end) as new_visitors,
@@ -20,8 +28,9 @@ from (
     case when {{ period("w.first") }} then {{ bucket("w.first") }} end as first_date
   from visits v
   left join visitors w on w.cid = v.cid
-  where {{ period("v.datetime") }} and {{ filters("v") }}
+  where {{ period("v.datetime") }} and {{ filters("v") }} and v.session is not null
 ) seen
+{% endif %}
 group by moment
 {{ order_by("date") }}
 {{ limit() }}

@@ -4,6 +4,7 @@
 -- chart: bars of views by page
 -- group: Content
 -- order: 18
+-- rollup: pages
 -- click: page
 -- column page: page, path of its address; null where it is not known
 -- column visitors: count, distinct cookies
@@ -15,13 +16,21 @@
 select
   nullif(page, '') as page,
   {{ visitors() }} as visitors,
-  count(*) as views,
+  {{ views() }} as views,
+  {% if rolled %}
+  sum(entries) as entries,
+  1e2 * (sum(entries) - sum(second_views)) / nullif(sum(entries), 0) as bounce_rate,
+  1e0 * sum(engaged) / nullif(sum(told), 0) as time_on_page,
+  1e0 * sum(scroll) / nullif(sum(scrolled), 0) as scroll
+  {% else %}
   count(case when seq = 1 then 1 end) as entries,
   1e2 * {{ bounces() }} / nullif(count(case when seq = 1 then 1 end), 0) as bounce_rate,
   1e0 * sum(engaged) / nullif(count(engaged), 0) as time_on_page,
   1e0 * sum(scroll) / nullif(count(scroll), 0) as scroll
-from visits
+  {% endif %}
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
+having {{ views() }} > 0
 {{ order_by("views desc, page") }}
 {{ limit() }}

@@ -4,14 +4,15 @@
 -- chart: bars of users by platform
 -- group: Visitors
 -- order: 40
+-- rollup: platforms
 -- click: platform
 -- column platform: platform, operating system
 -- column users: count, visitors: distinct cookies
 select
-  platform,
-  count(distinct cid) as users
-from visits
+  nullif(platform, '') as platform,
+  {{ visitors() }} as users
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
-group by platform
+group by 1
 {{ order_by("users desc, platform") }}
 {{ limit() }}

@@ -4,6 +4,7 @@
 -- chart: bars of visitors by region
 -- group: Visitors
 -- order: 31
+-- rollup: regions
 -- click: region
 -- column region: text, the country's subdivision, by name; null where it is not known
 -- column country: country, ISO 3166-1 code
@@ -15,8 +16,8 @@ select
   nullif(country, '') as country,
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views
-from visits
+  {{ views() }} as views
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1, 2
 {{ order_by("visitors desc, country, region") }}

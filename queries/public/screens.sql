@@ -4,6 +4,7 @@
 -- chart: bars of visitors by screen
 -- group: Visitors
 -- order: 42
+-- rollup: screens
 -- click: screen
 -- column screen: text, width and height: 1920x1080; null where it is not known
 -- column visitors: count, distinct cookies
@@ -13,8 +14,8 @@ select
   nullif(screen_res, '') as screen,
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views
-from visits
+  {{ views() }} as views
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
 {{ order_by("visitors desc, screen") }}

@@ -4,6 +4,7 @@
 -- chart: bars of visitors by site
 -- group: Traffic
 -- order: 17
+-- rollup: sites
 -- click: site
 -- column site: host, without "www."; null where it is not known
 -- column visitors: count, distinct cookies
@@ -13,8 +14,8 @@ select
   nullif(site, '') as site,
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views
-from visits
+  {{ views() }} as views
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
 {{ order_by("visitors desc, site") }}

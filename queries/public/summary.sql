@@ -6,6 +6,7 @@
 -- chart: stat of visitors, sessions, views, views_per_session, bounce_rate, duration
 -- group: Traffic
 -- order: 1
+-- rollup: totals
 -- column visitors: count, distinct cookies
 -- column sessions: count, sessions that began in the period
 -- column views: count, page views
@@ -15,9 +16,9 @@
 select
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views,
-  1e0 * count(session) / nullif({{ sessions() }}, 0) as views_per_session,
+  {{ views() }} as views,
+  1e0 * {{ session_views() }} / nullif({{ sessions() }}, 0) as views_per_session,
   1e2 * {{ bounces() }} / nullif({{ sessions() }}, 0) as bounce_rate,
   1e0 * {{ duration() }} / nullif({{ sessions() }}, 0) as duration
-from visits
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}

@@ -5,6 +5,7 @@
 -- chart: timeseries of visitors, views by date
 -- group: Traffic
 -- order: 2
+-- rollup: totals
 -- fill: date
 -- column date: moment, in the report's time zone
 -- column visitors: count, distinct cookies
@@ -17,11 +18,11 @@ select
   {{ bucket("datetime") }} as date,
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
-  count(*) as views,
-  1e0 * count(session) / nullif({{ sessions() }}, 0) as views_per_session,
+  {{ views() }} as views,
+  1e0 * {{ session_views() }} / nullif({{ sessions() }}, 0) as views_per_session,
   1e2 * {{ bounces() }} / nullif({{ sessions() }}, 0) as bounce_rate,
   1e0 * {{ duration() }} / nullif({{ sessions() }}, 0) as duration
-from visits
+from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
 {{ order_by("date") }}

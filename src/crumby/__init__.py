@@ -4,13 +4,15 @@ The house has two halves and one door between them, the database. Follow a hit t
 
     static/cmb.js       a page's script sends a small JSON document, or an old page's a pixel request
     ingest/routes.py    the endpoint: bytes in, 204 or a reason out
+    ingest/desk.py      where hits are handed in, over ASGI or off the connection (cli/protocol.py)
     ingest/hit.py       bytes → Hit, parsed and bounded
     ingest/client.py    who sent it: the address behind the proxies, the headers
     ingest/writer.py    what waits becomes one batch; its places are looked up in one hop
     ingest/geo.py       address → Place, by a memory-mapped City database
     ingest/agent.py     User-Agent → platform, browser, version
     ingest/enrich.py    Hit + Client + Place → Visit | Event, a row
-    dimensions/         what a row can be told by: site and page, source and channel, device, session; pure
+    dimensions/         what a row can be told by: site and page, source and channel, device, session; and when the
+                        visitor was there before, so that visitors add up: memory.py; pure
     ingest/batch.py     visitors read, rows placed in their sessions, all of it written
     ingest/engaged.py   and what a page told of itself when it was left, put with its visit
     ingest/store.py     in one transaction; a known hit id changes nothing. Committed: 2xx
@@ -32,9 +34,12 @@ and a question through the right one:
     reporting/period.py days, from, to, tz → Period, [start, end)
     reporting/interval.py its hours, days, weeks or months
     reporting/filters.py country=SE → the visits that are left
+    reporting/rolled.py where a rollup has what is asked for, its rows in the place of visits
     reporting/view.py   all of that, with sort and limit: what of the answer is to be seen
     reporting/answering.py one answer for all who ask the same
-    reporting/flight.py those who wait for it, and what may be given again
+    reporting/flight.py those who wait for it
+    reporting/body.py   the answer in one form
+    reporting/kept.py   what is given again, and lasting.py for how long
     reporting/run.py    read-only, with a time limit and a row limit → Result
     reporting/flow.py   or, of a long one, its rows as they come
     reporting/reach.py  how far it reaches on its connection
@@ -49,11 +54,14 @@ and a question through the right one:
     reporting/checking.py the files looked over at the start, before anybody asks
     reporting/adhoc.py  SQL that no file holds, from the page `/query`; `vocabulary.py`: what it can name
 
+Between them `rollups/` counts what came in by what is asked for: queries/rollups/x.sql, kept up every second.
+
 Around them: `web/` is what people see, `accounts.py` who they are, `asking.py` how they ask, `cli/` the terminal,
 `ingest/health.py` what a monitor asks, `app.py` puts it all together. Below them: `tables.py` is the schema,
-`migrations/` the way to it, `database.py` the engines, `durability.py` what their commits are worth, `backup/` all of
-the database in one file and back, `days.py` the calendar, `settings.py` the configuration, `background.py` what runs
-beside the requests, `errors.py` what can go wrong.
+`migrations/` the way to it, `database.py` the engines, `engines.py` SQLAlchemy's without its ORM, `offsets.py` the
+clocks' changes, `durability.py` what their commits are worth, `backup/` all of the database in one file and back,
+`days.py` the calendar, `settings.py` the configuration, `background.py` what runs beside the requests, `errors.py`
+what can go wrong.
 Nothing above is known below, and neither half knows the other.
 """
 

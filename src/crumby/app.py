@@ -30,20 +30,18 @@ from crumby.ingest.agent import warm_up
 from crumby.ingest.geo import Geo
 from crumby.ingest.health import Health
 from crumby.ingest.metrics import Metrics
-from crumby.ingest.operations import OPERATIONS
 from crumby.ingest.outage import open_store
 from crumby.ingest.refusals import Refusals, open_refusals
 from crumby.ingest.routes import Answers
 from crumby.ingest.script import Script
 from crumby.ingest.writer import Writer, open_writer
 from crumby.migrations import migrate
-from crumby.reporting import adhoc
 from crumby.reporting import routes as reporting
 from crumby.reporting.answering import Answering
 from crumby.reporting.checking import warn as check_queries
-from crumby.reporting.openapi import components, paths
 from crumby.reporting.packing import Packed
 from crumby.reporting.query import QueryFolders
+from crumby.rollups import Rollups, open_rollups
 from crumby.settings import Settings, load_settings, shipped
 from crumby.web import login, pages
 from crumby.web.headers import SecurityHeaders, SharedPaths
@@ -70,6 +68,7 @@ class State(TypedDict):
     accounts: Accounts
     sessions: Sessions
     queries: QueryFolders
+    rollups: Rollups
     answering: Answering
     writer: Writer
     refusals: Refusals
@@ -107,6 +106,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     app.include_router(reporting.router)
     if settings.sql_editor:
+        from crumby.reporting import adhoc
+
         app.include_router(adhoc.router)
     app.include_router(login.router)
     app.include_router(pages.router)
@@ -132,6 +133,8 @@ def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
             await stack.enter_async_context(kept_calendar(database.engine))
             checking = check_queries(database, queries, settings.zone, prepared)
             await stack.enter_async_context(beside(checking, "crumby-queries"))
+            rollups = await stack.enter_async_context(open_rollups(database, settings))
+            await stack.enter_async_context(beside(_kept_up(rollups, prepared), "crumby-rollups"))
             geo = Geo(settings.geoip2_database_name, settings.spool.parent)
             await geo.locate([])  # opens the file, or says that there is none
             warm_up()
@@ -145,7 +148,8 @@ def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
                 accounts=accounts,
                 sessions=Sessions(settings.secret_key or "", accounts),
                 queries=queries,
-                answering=Answering(database, settings),
+                rollups=rollups,
+                answering=Answering(database, settings, lambda: rollups.version),
                 writer=writer,
                 refusals=refusals,
                 health=Health(writer, store, geo, metrics),
@@ -157,11 +161,19 @@ def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
     return lifespan
 
 
+async def _kept_up(rollups: Rollups, prepared: asyncio.Event) -> None:
+    await prepared.wait()
+    await rollups.keep_up()
+
+
 def _describe(app: FastAPI, queries: QueryFolders) -> None:
     """The OpenAPI document is made at each question: a query file that was dropped in is an operation at once."""
     generated = app.openapi
 
     def openapi() -> dict[str, Any]:
+        from crumby.ingest.operations import OPERATIONS
+        from crumby.reporting.openapi import components, paths
+
         document = dict(generated())
         found = queries.all()
         document["paths"] = {**paths(found), **OPERATIONS}

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 import re2
 from sqlalchemy import URL, event, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from crumby.engines import AsyncEngine, create_async_engine
 from crumby.errors import ConfigurationError
 from crumby.settings import Settings
 
@@ -115,7 +115,27 @@ def _open_sqlite(url: URL, settings: Settings) -> Database:
         "connect",
         _run_each(["pragma query_only = on", f"pragma busy_timeout = {BUSY_TIMEOUT * 1000}"]),
     )
+    event.listen(reports.sync_engine, "connect", _attach(rollups_path(path)))
     return Database(engine, reports, path)
+
+
+def rollups_path(database: Path) -> Path:
+    """Where the embedded database's rollups are: `crumby.db` → `crumby-rollups.db`."""
+    return database.with_name(f"{database.stem}-rollups.db")
+
+
+def _attach(rollups: Path) -> Any:
+    """An empty file is a database, too, whose tables come later. Without one, reports read the visits."""
+
+    def listener(connection: Any, _record: object) -> None:
+        with contextlib.suppress(OSError):
+            rollups.touch()
+        if rollups.exists():
+            cursor = connection.cursor()
+            cursor.execute("attach database ? as rollups", (f"file:{quote(str(rollups))}?mode=ro",))
+            cursor.close()
+
+    return listener
 
 
 class _Reader(sqlite3.Connection):

@@ -162,9 +162,9 @@ TRAFFIC: Final[list[Case]] = [
         "public/heatmap",
         WEEK,
         [
-            # weekday, hour, visitors, views
+            # weekday, hour, sessions, views
             [1, 9, 2, 5], [2, 12, 1, 1], [3, 18, 1, 1], [4, 10, 0, 1], [5, 10, 1, 1], [5, 11, 1, 1],
-            [6, 23, 1, 1], [7, 0, 2, 2], [7, 1, 1, 1], [7, 21, 1, 1], [7, 22, 1, 1],
+            [6, 23, 1, 1], [7, 0, 1, 2], [7, 1, 0, 1], [7, 21, 1, 1], [7, 22, 0, 1],
         ],
     ),
     (
@@ -172,7 +172,7 @@ TRAFFIC: Final[list[Case]] = [
         BERLIN,
         [
             [1, 0, 1, 1], [1, 10, 2, 5], [2, 13, 1, 1], [3, 19, 1, 1], [4, 11, 0, 1], [5, 11, 1, 1], [5, 12, 1, 1],
-            [7, 0, 1, 1], [7, 1, 2, 2], [7, 3, 1, 1], [7, 23, 1, 1],
+            [7, 0, 1, 1], [7, 1, 1, 2], [7, 3, 0, 1], [7, 23, 1, 1],
         ],
     ),
     ("public/sites", WEEK, [["bakery.example", 4, 7, 14], ["blog.bakery.example", 1, 1, 1], ["localhost", 1, 1, 1]]),
@@ -208,24 +208,24 @@ CONTENT: Final[list[Case]] = [
         "public/exit_pages",
         WEEK,
         [
-            ["/bread", 3, 3, 75],
-            ["/cart", 2, 2, 66.7],  # Ada, Cleo; Bob goes on
-            ["/", 1, 1, 20],  # Eve; nobody's view is of no session
-            ["/checkout", 1, 1, 100],
-            ["/käse", 1, 1, 100],
-            ["/sourdough", 1, 1, 100],
+            ["/bread", 3, 75],
+            ["/cart", 2, 66.7],  # Ada, Cleo; Bob goes on
+            ["/", 1, 20],  # Eve; nobody's view is of no session
+            ["/checkout", 1, 100],
+            ["/käse", 1, 100],
+            ["/sourdough", 1, 100],
         ],
     ),
-    # With Dora's first page, and of her last session the first one: that is where it ends in Berlin's week.
+    # With Dora's first page. Her last session goes on after Berlin's week, and does not end in it.
     (
         "public/exit_pages",
         BERLIN,
         [
-            ["/", 2, 3, 50],
-            ["/bread", 3, 3, 75],
-            ["/cart", 2, 2, 66.7],
-            ["/checkout", 1, 1, 100],
-            ["/sourdough", 1, 1, 100],
+            ["/bread", 3, 75],
+            ["/", 2, 33.3],
+            ["/cart", 2, 66.7],
+            ["/checkout", 1, 100],
+            ["/sourdough", 1, 100],
         ],
     ),
     (

@@ -11,13 +11,16 @@ Times are UTC. What the ingest derives (sessions, places in them, seconds betwee
 Berlin the clocks go from 2:00 to 3:00 on 29 March, at 01:00 UTC, and from 3:00 to 2:00 on 25 October, at 01:00 UTC.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, Final
 
 from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from crumby.dimensions.memory import do, meet
+from crumby.dimensions.session import EPOCH
 from crumby.tables import events, refusals, visitors, visits
 
 WEEK: Final = {"from": "2026-03-23", "to": "2026-03-29", "tz": "Etc/UTC"}
@@ -152,6 +155,29 @@ def _of_session(
         yield {**dict.fromkeys(COLUMNS), **who, **came, **address, **of_session, **told}
 
 
+def remembering(rows: list[dict[str, Any]], first: Mapping[str, datetime]) -> list[dict[str, Any]]:
+    """The rows of visits or of events, and when their visitors were met before; `first` of all is said of each."""
+    seen: dict[str, bytes] = {}
+    pages: dict[int, str] = {}
+    for row in rows:
+        if not (cid := row["cid"]):
+            row.update({} if "entry" in row else dict.fromkeys(("prev", "value_prev", "page_prev")))
+        else:
+            at = int((row["datetime"] - EPOCH).total_seconds())
+            if "entry" in row:
+                met = meet(seen.get(cid), SimpleNamespace(**row), SimpleNamespace(**row), row["entry"], at)
+                row.update({"prev": met.prev, "page_prev": met.page_prev, "prevs": met.prevs})
+                row.update({"first": int((first[cid] - EPOCH).total_seconds())})
+                row["prev_page"] = pages.get(row["session"])
+                pages[row["session"]] = row["page"]
+                seen[cid] = met.seen
+            else:
+                done = do(seen.get(cid), SimpleNamespace(**row), at)
+                row.update({"prev": done.prev, "value_prev": done.value_prev, "page_prev": done.page_prev})
+                seen[cid] = done.seen
+    return rows
+
+
 COLUMNS: Final = tuple(column.name for column in visits.columns if column.name not in {"id", "hit_id"})
 
 
@@ -171,11 +197,13 @@ def _session(when: str, cid: str | None) -> int | None:
 
 async def bake(engine: AsyncEngine) -> None:
     """Store them all, in the place of whatever is there."""
-    first = [{"cid": cid, "first": datetime.fromisoformat(at)} for cid, at in FIRST.items()]
+    first = {cid: datetime.fromisoformat(at) for cid, at in FIRST.items()}
+    met = [{"cid": cid, "first": at} for cid, at in first.items()]
     refused = [
         {"datetime": datetime.fromisoformat(at), "reason": reason, "hits": hits} for at, reason, hits in REFUSALS
     ]
     async with engine.begin() as connection:
-        for table, rows in ((visits, seen()), (events, happened()), (visitors, first), (refusals, refused)):
+        stored = remembering(seen(), first), remembering(happened(), first), met, refused
+        for table, rows in zip((visits, events, visitors, refusals), stored, strict=True):
             await connection.execute(delete(table))
             await connection.execute(insert(table), rows)

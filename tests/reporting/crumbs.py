@@ -7,10 +7,13 @@ Times are UTC. In Berlin the clocks go from 2:00 to 3:00 on the 29th, at 01:00 U
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from crumby.tables import events, visits
+from crumby.dimensions.session import place
+from crumby.ingest.enrich import Event, Visit
+from crumby.tables import events, visitors, visits
 
 HOME, WORK, BOBS, CLEOS, LOCAL = "81.2.69.160", "81.2.69.7", "89.160.20.112", "2001:218::1", "127.0.0.1"
 
@@ -95,9 +98,17 @@ def event(when: str, cid: str, title: str | None, name: str, value: str | None) 
 
 
 async def scatter(engine: AsyncEngine) -> None:
-    """Store them all, in their order."""
+    """Store them all, in their order, each in its session."""
+    views, acts = [visit(*viewed) for viewed in VISITS], [event(*happened) for happened in EVENTS]
+    placed = place({}, _known(Visit, views), _known(Event, acts))
+    nobodys = [row for row in views if row["cid"] is None]
     async with engine.begin() as connection:
-        for viewed in VISITS:
-            await connection.execute(insert(visits).values(visit(*viewed)))
-        for happened in EVENTS:
-            await connection.execute(insert(events).values(event(*happened)))
+        for table, rows in ((visits, placed.visits), (events, placed.events), (visitors, placed.new)):
+            await connection.execute(insert(table), [msgspec.structs.asdict(row) for row in rows])
+        await connection.execute(insert(visits), nobodys)
+
+
+def _known(kind: Any, rows: list[dict[str, Any]]) -> list[Any]:
+    """Rows of visitors who are somebody."""
+    required = kind.__struct_fields__[: len(kind.__struct_fields__) - len(kind.__struct_defaults__)]
+    return [kind(**dict.fromkeys(required) | row) for row in rows if row["cid"] is not None]

@@ -5,16 +5,19 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 from asgi_lifespan import LifespanManager
+from sqlalchemy import event
 from starlette.types import ASGIApp, Message
 
 from crumby.accounts import COOKIE, Accounts
 from crumby.app import create_app
 from crumby.database import Database, open_database
 from crumby.migrations import migrate
+from crumby.rollups import Rollups
 from crumby.settings import load_settings
 from tests.reporting.crumbs import scatter
 
@@ -29,6 +32,7 @@ class Site:
     folder: Path  # of the operator's own queries
     guest: httpx.AsyncClient
     member: httpx.AsyncClient  # signed in
+    rollups: Rollups
 
     def write(self, name: str, sql: str, collection: str = "public") -> Path:
         path = self.folder / collection / f"{name}.sql"
@@ -112,7 +116,24 @@ async def open_site(url: str, folder: Path, **keys: str) -> AsyncIterator[Site]:
         member = await stack.enter_async_context(client(running.app))
         assert (await member.post("/login", data=MEMBER)).status_code == 303
         await until_checked()  # or a test that counts or disposes of connections would meet the check's
-        yield Site(running.app, running._state["database"], own, guest, member)
+        yield Site(running.app, running._state["database"], own, guest, member, running._state["rollups"])
+
+
+@contextlib.contextmanager
+def statements(site: Site) -> Iterator[list[str]]:
+    """Give those that the reports' driver is given meanwhile."""
+    given: list[str] = []
+
+    def listener(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement != "start transaction read only":  # which MariaDB is told first
+            given.append(statement)
+
+    engine = site.database.reports.sync_engine
+    event.listen(engine, "before_cursor_execute", listener)
+    try:
+        yield given
+    finally:
+        event.remove(engine, "before_cursor_execute", listener)
 
 
 async def until_checked() -> None:

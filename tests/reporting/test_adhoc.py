@@ -447,6 +447,8 @@ async def test_each_macro_works_as_the_page_writes_it(site: Site) -> None:
     for macro in MACROS:
         if macro.use.startswith("{{") and macro.name not in {"order_by", "limit", "t0", "t1"}:
             bare = macro.name in {"period", "recent", "filters", "event_filters"}
+            if macro.name in {"visits", "events"}:
+                continue  # they stand behind `from`
             table = "events" if macro.name == "event_filters" else "visits"
             sql = f"select 1 as n from {table} where {macro.use}" if bare else f"select {macro.use} as n from {table}"
             answer = await ask(site, sql)

@@ -13,7 +13,7 @@ import pytest_asyncio
 from sqlalchemy import delete, insert
 
 from crumby.tables import events, visitors, visits
-from tests.reporting.bakery import COLUMNS
+from tests.reporting.bakery import COLUMNS, remembering
 from tests.reporting.site import Site, open_site
 
 Row = dict[str, Any]
@@ -74,7 +74,8 @@ async def site(module_url: str, tmp_path_factory: pytest.TempPathFactory) -> Asy
         async with opened.database.engine.begin() as connection:
             for table in (visits, events, visitors):
                 await connection.execute(delete(table))
-            await connection.execute(insert(visits), ROWS)
+            first = {row["cid"]: row["first"] for row in first_of_each()}
+            await connection.execute(insert(visits), remembering(ROWS, first))
             await connection.execute(insert(visitors), list(first_of_each()))
         yield opened
 

@@ -135,6 +135,12 @@ def test_a_line_two_spaces_further_in_goes_on_with_the_one_before() -> None:
     assert found.group == "A B"
 
 
+def test_a_file_names_the_rollups_that_it_can_read_and_may_keep_its_panel_closed() -> None:
+    found = header("Title", "rollup: events, totals", "panel: closed")
+    assert (found.rollups, found.closed) == (("events", "totals"), True)
+    assert header("Title", "Panel: of judges", "Rollup: a cake").description == "Panel: of judges Rollup: a cake"
+
+
 def test_keys_are_read_in_any_case() -> None:
     assert header("Title", "Order: 7", "GROUP: Traffic").order == 7
 
@@ -153,6 +159,7 @@ def test_keys_are_read_in_any_case() -> None:
         ("chart it: bars", "a chart is written `chart: bars of views by uri`, not `chart it: bars`"),
         ("group it: Traffic", "a group is written `group: Traffic`, not `group it: Traffic`"),
         ("order: first", "order is a whole number up to 999999, not 'first'"),
+        ("panel: shut", "a panel is open or closed, not 'shut' (panel: shut)"),
         ("order: -1", "order is a whole number up to 999999, not '-1'"),
         ("parameter: integer", "a parameter is written `parameter rows: integer = 100, how many rows at most`, not "),
         ("column: integer", "a column is written `column views: count, page views`, not `column: integer`"),

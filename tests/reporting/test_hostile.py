@@ -17,7 +17,7 @@ from crumby.tables import visits
 from tests.reporting.crumbs import VISITS
 from tests.reporting.site import Site
 
-SHIPPED = sorted(shipped("queries").glob("*/*.sql"))
+SHIPPED = sorted(shipped("queries").glob("p*/*.sql"))
 TYPED = """\
 -- parameter who: text
 -- parameter rows: integer

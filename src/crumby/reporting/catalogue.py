@@ -31,6 +31,7 @@ def _listed(query: Query) -> dict[str, Any]:
         },
         "click": _click(header.click) if header.click else None,
         "refresh": header.refresh,
+        "closed": header.closed,
         "takes": sorted(query.takes),
         "parameters": [_parameter(each) for each in header.parameters],
         "columns": [_column(each) for each in header.columns],

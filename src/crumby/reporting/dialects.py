@@ -28,6 +28,15 @@ class Dialect(Protocol):
     def find(self, text: str, piece: str) -> str:
         """Where it begins, from 1; 0 where it is not."""
 
+    def text(self, number: str) -> str:
+        """A number as text."""
+
+    def joined(self, *pieces: str) -> str:
+        """Texts, one after the other."""
+
+    def dated(self, number: str) -> str:
+        """20261122, a number, as a day."""
+
     def quoted(self, name: str) -> str: ...
 
     def sorted(self, name: str, falling: bool) -> str:  # noqa: FBT001 - one of two ways
@@ -56,6 +65,16 @@ class Sqlite:
 
     def find(self, text: str, piece: str) -> str:
         return f"instr({text}, {piece})"
+
+    def text(self, number: str) -> str:
+        return f"cast({number} as text)"
+
+    def joined(self, *pieces: str) -> str:
+        return f"({' || '.join(pieces)})"
+
+    def dated(self, number: str) -> str:
+        day = self.text(number)
+        return self.joined(f"substr({day}, 1, 4)", "'-'", f"substr({day}, 5, 2)", "'-'", f"substr({day}, 7, 2)")
 
     def quoted(self, name: str) -> str:
         return f'"{name}"'
@@ -89,11 +108,20 @@ class Mysql(Sqlite):
     def seconds(self, instant: str) -> str:
         return f"timestampdiff(second, '1970-01-01', {instant})"
 
+    def text(self, number: str) -> str:
+        return f"cast({number} as char)"
+
+    def joined(self, *pieces: str) -> str:
+        return f"concat({', '.join(pieces)})"
+
     def quoted(self, name: str) -> str:
         return f"`{name}`"
 
 
 class Postgresql(Sqlite):
+    def dated(self, number: str) -> str:
+        return f"to_date({self.text(number)}, 'YYYYMMDD')"
+
     def shifted(self, instant: str, seconds: str) -> str:
         return f"{instant} + ({seconds}) * interval '1 second'"
 

@@ -13,6 +13,8 @@
     -- refresh: 30                                              seconds after which the page asks again
     -- cache: 60                                                seconds for which an answer may be given again
     -- rows: 500                                                at most
+    -- panel: closed                                            the page asks once somebody opens it
+    -- rollup: countries                                        read in the place of visits, where it has what is asked
     select …
 
 All of it is optional: a file of 0.7.1 has none. A line that begins with two more spaces goes on with the one before.
@@ -55,10 +57,10 @@ ENTRY: Final = re.compile(r"(\w+)(?:\s+(\w+))?\s*:\s+(.*)")
 CHART: Final = re.compile(r"(\w+)(?: of ([\w ,]+?))?(?: by (\w+)(?: ?, ?(\w+))?)?")  # of words with one blank between
 GROUP: Final = "Reports"
 KEYS: Final = (
-    "chart", "group", "order", "parameter", "column", "click", "fill", "refresh", "cache", "rows",
+    "chart", "group", "order", "parameter", "column", "click", "fill", "refresh", "cache", "rows", "rollup", "panel",
 )  # fmt: skip
 LATER: Final = frozenset(
-    {"click", "fill", "refresh", "cache", "rows"}
+    {"click", "fill", "refresh", "cache", "rows", "rollup", "panel"}
 )  # in small letters: prose may begin with "Rows:"
 NUMBERS: Final = {"order": 999_999, "refresh": 86_400, "cache": 86_400, "rows": 10_000_000}  # and their largest
 
@@ -110,6 +112,8 @@ class Header:
     refresh: int | None = None  # seconds
     cache: int | None = None  # seconds
     rows: int | None = None
+    rollups: tuple[str, ...] = ()  # by name
+    closed: bool = False  # its panel
 
 
 def parse_header(source: str, group: str = GROUP) -> Header:
@@ -158,10 +162,12 @@ def _add(fields: dict[str, Any], key: str, name: str | None, value: str, line: s
     match key:
         case "chart":
             fields["chart"] = _chart(value, line)
-        case "group":
-            fields["group"] = value
-        case "fill":
-            fields["fill"] = value
+        case "group" | "fill":
+            fields[key] = value
+        case "panel":
+            fields["closed"] = _closed(value, line)
+        case "rollup":
+            fields["rollups"] = tuple(name.strip() for name in value.split(","))
         case "click":
             fields["click"] = _click(value, line)
         case "parameter":
@@ -180,6 +186,8 @@ _EXAMPLES: Final = {
     "column": "column views: count, page views",
     "click": "click: country by land",
     "fill": "fill: date",
+    "rollup": "rollup: countries",
+    "panel": "panel: closed",
     **{key: f"{key}: 10" for key in ("refresh", "cache", "rows")},
 }
 
@@ -219,6 +227,12 @@ def _click(value: str, line: str) -> Click:
     if not found or found[1] not in DIMENSIONS:
         raise QueryFileError(f"a click filters one of {', '.join(DIMENSIONS)}, not `{line}`")
     return Click(found[1], found[2] or found[1])
+
+
+def _closed(value: str, line: str) -> bool:
+    if value not in {"open", "closed"}:
+        raise QueryFileError(f"a panel is open or closed, not {value!r} ({line})")
+    return value == "closed"
 
 
 def _number(key: str, value: str) -> int:

@@ -7,8 +7,11 @@
     {{ day("datetime") }}                       its day; week, month, hour (0 to 23), weekday (1, Monday, to 7), minute
     {{ recent("datetime", 30) }}                the last 30 minutes' rows, whatever the period
     {{ seconds("datetime") }}                   seconds since 1970
-    {{ visitors() }}, {{ sessions() }}          how many there are among the rows
+    from {{ visits() }}                         the rows of visits, or the rollup that the header names, which has them
+                                                added up; {{ events() }} likewise, and {{ visits("x") }} of several
+    {{ views() }}, {{ visitors() }}, {{ sessions() }}  how many there are among the rows
     {{ bounces() }}, {{ duration() }}           sessions of one page view; seconds that the sessions took
+    {{ session_views() }}, {{ exits() }}        page views that belong to a session; that were the last of theirs
     {{ host("referrer") }}                      https://www.example.com/a → www.example.com
     {{ strip_scheme("doc_uri") }}               https://example.com/a → example.com/a
     {{ concat("cid", "' '", "lang") }}          text, one piece after the other
@@ -26,7 +29,9 @@ from typing import Any, Final, SupportsIndex
 
 from crumby.errors import QueryFileError
 from crumby.reporting.dialects import DIALECTS
-from crumby.reporting.filters import Predicates
+from crumby.reporting.filters import NONE, Predicates
+from crumby.reporting.interval import Interval
+from crumby.reporting.rolled import Source, number
 from crumby.reporting.view import MOST, View
 
 DAY_SIGNS: Final = ("", "-", ":", " ")
@@ -95,13 +100,14 @@ SESSION_LONGEST: Final = timedelta(days=1)  # for what else a session did, befor
 
 
 class Macros:
-    """`binds` has the values of what was called."""
+    """`binds` has the values of what was called. `interval`: of the steps that the template tells apart."""
 
-    def __init__(self, dialect: str, view: View) -> None:
+    def __init__(self, dialect: str, view: View, interval: Interval | None = None) -> None:
         self._dialect = dialect
         self._sql = DIALECTS[dialect]
         self._view = view
         self._predicates = Predicates(view.filters, dialect)
+        self._interval = interval
         period = view.period
         self._own: dict[str, Any] = {
             "t0": datetime.combine(period.t0, time()),
@@ -124,12 +130,35 @@ class Macros:
             "dialect": self._dialect,
             "t0": Day(self._view.period.t0.isoformat()),
             "t1": Day(self._view.period.t1.isoformat()),
+            "rolled": bool(self._view.rollups),
             **{name: getattr(self, name) for name in CALLED},
         }
 
     # Which rows
 
+    def visits(self, rollup: str = "") -> Sql:
+        return self._source(rollup, "visits")
+
+    def events(self, rollup: str = "") -> Sql:
+        return self._source(rollup, "events")
+
+    def _source(self, name: str, table: str) -> Sql:
+        rollups = self._view.rollups
+        if not rollups:
+            return Sql(table)
+        rollup = next((rollup for rollup in rollups if rollup.name == (name or rollups[0].name)), None)
+        if not rollup:
+            raise QueryFileError(
+                f"the header names no rollup {name!r}, only {', '.join(each.name for each in rollups)}"
+            )
+        source = Source(self._view.period, self._view.today, self._interval, self._sql)
+        return Sql(f"{source.of(rollup)} {table}")
+
     def period(self, column: str) -> Sql:
+        """A rollup's rows are the period's; another column of it has days as numbers."""
+        if self._view.rollups:
+            first, last = number(self._view.period.t0), number(self._view.period.t1)
+            return Sql(NONE if column == "datetime" else f"({column} >= {first} and {column} <= {last})")
         return Sql(f"({column} >= :start and {column} < :end)")
 
     def recent(self, column: str, minutes: int = 30) -> Sql:
@@ -138,6 +167,7 @@ class Macros:
         return Sql(f"{column} >= :{name}")
 
     def filters(self, table: str = "") -> Sql:
+        """Of a rollup as well: it has the columns, or it would not be read."""
         return Sql(self._predicates.of_visits(_prefix(table), "datetime >= :_before and datetime < :end"))
 
     def event_filters(self, table: str = "") -> Sql:
@@ -146,11 +176,15 @@ class Macros:
     # When
 
     def bucket(self, column: str) -> Sql:
+        if self._view.rollups:
+            return Sql("moment")
         if self._view.interval == "hour":
             return Sql(self._sql.written(self._local(column), "hour"))
         return Sql({"day": self._date, "week": self.week, "month": self.month}[self._view.interval](column))
 
     def day(self, column: str) -> Sql:
+        if self._view.rollups:
+            return Sql("date(moment)")
         return Sql(f"date({self._local(column)})")
 
     def _date(self, column: str) -> Sql:
@@ -158,18 +192,25 @@ class Macros:
         return Sql(self._sql.written(self._local(column), "day"))
 
     def week(self, column: str) -> Sql:
-        return Sql(self._sql.monday(self._local(column)))
+        return Sql(self._sql.monday(self._dated(column)))
 
     def month(self, column: str) -> Sql:
-        return Sql(self._sql.written(self._local(column), "month"))
+        return Sql(self._sql.written(self._dated(column), "month"))
+
+    def _dated(self, column: str) -> str:
+        return self._sql.dated(column) if self._view.rollups else self._local(column)
 
     def minute(self, column: str) -> Sql:
         return Sql(self._sql.written(self._local(column), "minute"))
 
     def hour(self, column: str) -> Sql:
+        if self._view.rollups:
+            return Sql("hour")
         return Sql(self._sql.hour(self._local(column)))
 
     def weekday(self, column: str) -> Sql:
+        if self._view.rollups:
+            return Sql("weekday")
         return Sql(self._sql.weekday(self._local(column)))
 
     def seconds(self, column: str) -> Sql:
@@ -183,30 +224,57 @@ class Macros:
         *changes, (_, last) = offsets
         self._own["_offset"] = last
         cases = ""
-        for number, (until, offset) in enumerate(changes):
-            self._own |= {f"_change_{number}": until, f"_offset_{number}": offset}
-            cases += f"when {column} < :_change_{number} then :_offset_{number} "
+        for place, (until, offset) in enumerate(changes):
+            self._own |= {f"_change_{place}": until, f"_offset_{place}": offset}
+            cases += f"when {column} < :_change_{place} then :_offset_{place} "
         return self._sql.shifted(column, f"case {cases}else :_offset end" if cases else ":_offset")
 
     # How many
 
+    def views(self, table: str = "") -> Sql:
+        """Rows: page views of visits, events of events."""
+        counted = self._view.rollups[0].counted if self._view.rollups else ""
+        return Sql(f"coalesce(sum({_prefix(table)}{counted}), 0)" if counted else "count(*)")
+
     def visitors(self, table: str = "") -> Sql:
-        return Sql(f"count(distinct {_prefix(table)}cid)")
+        """Distinct cookies. Whose browser keeps none is a visitor who can't be told from others, and counts as none."""
+        prefix = _prefix(table)
+        if self._view.rollups:
+            return Sql(f"coalesce(sum({prefix}visitors), 0)")
+        return Sql(f"count(distinct case when {prefix}session is not null then {prefix}cid end)")
 
     def sessions(self, table: str = "") -> Sql:
         """A session counts where it began; where filters leave a part of it, where that part is."""
+        if self._view.rollups:
+            return Sql(f"coalesce(sum({_prefix(table)}sessions), 0)")
         if self._view.filters.within_sessions:
             return Sql(f"count(distinct {_prefix(table)}session)")
         return Sql(f"count(case when {_prefix(table)}seq = 1 then 1 end)")
 
     def bounces(self, table: str = "") -> Sql:
         """Sessions that began in these rows and had no second page view."""
+        if self._view.rollups:
+            return Sql(f"coalesce(sum({_prefix(table)}sessions) - sum({_prefix(table)}second_views), 0)")
         going_on = "select session from visits where seq = 2 and datetime >= :start and datetime < :_after"
         prefix = _prefix(table)
         return Sql(f"count(case when {prefix}seq = 1 and {prefix}session not in ({going_on}) then 1 end)")
 
+    def session_views(self, table: str = "") -> Sql:
+        """Page views that belong to a session: all but those of browsers that keep no cookie."""
+        prefix = _prefix(table)
+        return Sql(f"sum({prefix}in_session)" if self._view.rollups else f"count({prefix}session)")
+
+    def exits(self, table: str = "") -> Sql:
+        """Page views that were the last of their session."""
+        prefix = _prefix(table)
+        if self._view.rollups:
+            return Sql(f"coalesce(sum({prefix}exits), 0)")
+        last = "select max(id) from visits where datetime >= :start and datetime < :_after"
+        isin = f"{prefix}id in ({last} and session is not null group by session)"
+        return Sql(f"count(case when {isin} then 1 end)")
+
     def duration(self, table: str = "") -> Sql:
-        return Sql(f"coalesce(sum({_prefix(table)}gap), 0)")
+        return Sql(f"coalesce(sum({_prefix(table)}{'seconds' if self._view.rollups else 'gap'}), 0)")
 
     # Text
 
@@ -225,9 +293,7 @@ class Macros:
         return Sql(f"lower(substr({ended}, 1, {found} - 1))")
 
     def concat(self, *pieces: str) -> Sql:
-        if self._dialect == "mysql":
-            return Sql(f"concat({', '.join(pieces)})")
-        return Sql(f"({' || '.join(pieces)})")
+        return Sql(self._sql.joined(*pieces))
 
     # In which order
 
@@ -256,9 +322,9 @@ def _prefix(table: str) -> str:
 
 
 CALLED: Final = (
-    "period", "recent", "filters", "event_filters",
+    "visits", "events", "period", "recent", "filters", "event_filters",
     "bucket", "day", "week", "month", "minute", "hour", "weekday", "seconds",
-    "visitors", "sessions", "bounces", "duration",
+    "views", "visitors", "sessions", "bounces", "duration", "session_views", "exits",
     "strip_scheme", "host", "concat", "order_by", "limit",
 )  # fmt: skip
-NAMES: Final = frozenset({"dialect", "t0", "t1", *CALLED})
+NAMES: Final = frozenset({"dialect", "t0", "t1", "rolled", *CALLED})

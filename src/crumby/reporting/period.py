@@ -4,18 +4,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from crumby.errors import InvalidParameter
+from crumby.offsets import offsets
 
 DEFAULT_DAYS: Final = 30
 MAX_DAYS: Final = 36_525  # a century
 DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 NAMES: Final = ("period", "days", "from", "to", "t0", "t1", "tz", "compare")  # of the parameters
-STRIDE: Final = timedelta(days=3)  # since 1900 no zone has changed its clocks twice within less
-SECOND: Final = timedelta(seconds=1)
 
 
 Preset = Callable[[date], tuple[date, date]]  # today → the first day and the last
@@ -45,7 +43,7 @@ class Period:
         One, but for a period in which the clocks are changed: Europe/Berlin, March 2026, has
         `[(2026-03-29 01:00, 3600), (2026-03-31 22:00, 7200)]`.
         """
-        return list(_offsets(self.start, self.end, self.zone))
+        return list(offsets(self.start, self.end, self.zone))
 
 
 def parse_period(
@@ -158,39 +156,6 @@ def parse_comparison(query: Mapping[str, str], period: Period) -> Period | None:
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """When the day begins; UTC, without a zone. Where the clocks skip midnight, it is when they do."""
     return datetime.combine(day, time(), zone).astimezone(UTC).replace(tzinfo=None)
-
-
-@lru_cache(maxsize=256)  # a century takes some 30 ms
-def _offsets(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[tuple[datetime, int], ...]:
-    found: list[tuple[datetime, int]] = []
-    at, offset = start, _offset(start, zone)
-    while at < end - SECOND:
-        until = min(at + STRIDE, end - SECOND)
-        after = _offset(until, zone)
-        if after != offset:
-            until = _change(at, until, zone)
-            found.append((until, offset))
-        at, offset = until, after
-    if start < end:  # there are days that a zone left out
-        found.append((end, offset))
-    return tuple(found)
-
-
-def _offset(instant: datetime, zone: ZoneInfo) -> int:
-    offset = instant.replace(tzinfo=UTC).astimezone(zone).utcoffset()
-    return round(offset.total_seconds()) if offset else 0
-
-
-def _change(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
-    """The second between `low` and `high` from which on the zone's offset is the one at `high`."""
-    before = _offset(low, zone)
-    while high - low > SECOND:
-        middle = low + timedelta(seconds=round((high - low).total_seconds() / 2))
-        if _offset(middle, zone) == before:
-            low = middle
-        else:
-            high = middle
-    return high
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -7,7 +7,8 @@ parameter is refused, `:name` binds it.
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
@@ -30,6 +31,7 @@ from crumby.settings import shipped
 
 log = logging.getLogger(__name__)
 
+TICK_NS: Final = 1_000_000_000  # of the clock that stamps folders; most are a hundred times finer
 COLLECTIONS: Final = ("public", "private")
 FILE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 WHEN_CALLED: Final[Mapping[str, frozenset[str]]] = {  # what a request may say to a file whose template calls these
@@ -86,11 +88,14 @@ class Query:
         return _environment.from_string(self.source)
 
     @cached_property
+    def _calls(self) -> frozenset[str]:
+        """The names that its template has from elsewhere."""
+        return frozenset() if self.error else frozenset(find_undeclared_variables(_environment.parse(self.source)))
+
+    @property
     def takes(self) -> frozenset[str]:
         """The macros of WHEN_CALLED that its template calls."""
-        if self.error:
-            return frozenset()
-        return frozenset(find_undeclared_variables(_environment.parse(self.source)) & WHEN_CALLED.keys())
+        return self._calls & WHEN_CALLED.keys()
 
     @cached_property
     def understands(self) -> frozenset[str]:
@@ -109,7 +114,8 @@ class Query:
         """The statement with its values bound. Raises QueryFileError, which names the file and the remedy."""
         if self.error:
             raise QueryFileError(self.error)
-        called = macros.Macros(dialect, view)
+        interval = view.interval if "bucket" in self._calls else "day" if "day" in self._calls else None
+        called = macros.Macros(dialect, view, interval)
         try:
             sql = self._template.render({**called.names(), **macros.guarded(arguments)})
             return bound(sql, dialect, {**called.binds, **arguments}, self._types())
@@ -171,12 +177,13 @@ _environment = ImmutableSandboxedEnvironment(
 class QueryFolders:
     """The queries of some folders, each of them `public/` and `private/`; in a later folder a same name replaces.
 
-    Folders below those are groups of the page, and no part of a name. The folders are looked through at each question,
-    so that a file which is dropped in is there at once. Only a file that changed is read again.
+    Folders below those are groups of the page, and no part of a name. They are looked at with each question, so that a
+    file which is dropped in is there at once. Only a folder that changed is listed again, and a file that did, read.
     """
 
     def __init__(self, *folders: Path) -> None:
         self._folders = folders
+        self._listings: dict[Path, _Listing] = {}
         self._loaded: dict[Path, tuple[tuple[int, ...], Query]] = {}
         self.passed_over: dict[Path, str] = {}  # files that are no queries, and why
 
@@ -196,17 +203,31 @@ class QueryFolders:
         return sorted(found.values(), key=lambda query: (query.header.order, query.collection, query.name))
 
     def get(self, collection: str, name: str) -> Query | None:
-        return next((query for query in self.all() if (query.collection, query.name) == (collection, name)), None)
+        for folder in reversed(self._folders):
+            paths = self._listed(folder / collection).get(name)
+            if paths:
+                return _only([self._current(folder / collection, path) for path in paths])
+        return None
 
     def _of(self, folder: Path) -> dict[tuple[str, str], Query]:
         """The queries of one `public/` or `private/`. Two files of one name are one query, with an error."""
+        named = self._listed(folder)
+        return {(folder.name, name): _only([self._current(folder, path) for path in named[name]]) for name in named}
+
+    def _listed(self, folder: Path) -> Mapping[str, Sequence[Path]]:
+        """The files of one `public/` or `private/`, by the query's name."""
+        known = self._listings.get(folder)
+        if known and known.holds():
+            return known.named
+        looked, folders = time.time_ns(), dict[str, int]()
         named: dict[str, list[Path]] = {}
-        for path in _files(folder):
+        for path in _files(folder, folders):
             if FILE_NAME.fullmatch(path.stem):
                 named.setdefault(path.stem, []).append(path)
             else:
                 self._pass_over(path, "it is no query: a name is made of letters, digits, - and _, 64 at most")
-        return {(folder.name, name): _only([self._current(folder, path) for path in named[name]]) for name in named}
+        self._listings[folder] = _Listing(named, folders, looked)
+        return named
 
     def _pass_over(self, path: Path, why: str) -> None:
         if path not in self.passed_over:
@@ -237,8 +258,32 @@ def _only(queries: list[Query]) -> Query:
     return replace(first, error=f"{shown} have one name, and so one address; rename all but one")
 
 
-def _files(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
-    """The .sql files in and below a folder, by name; what is hidden is passed over. A link may lead anywhere but up."""
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    named: Mapping[str, Sequence[Path]]
+    folders: Mapping[str, int]  # in which they lie → when these had changed last, in nanoseconds
+    looked: int
+
+    def holds(self) -> bool:
+        """Whether nothing came or went since; what did in the very moment of the look has the clock's tick to show."""
+        return bool(self.folders) and all(
+            _changed(folder) == changed and self.looked - changed > TICK_NS for folder, changed in self.folders.items()
+        )
+
+
+def _changed(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - a Path costs as much again
+    except OSError:
+        return 0
+
+
+def _files(folder: Path, folders: dict[str, int], above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
+    """The .sql files in and below a folder, by name; what is hidden is passed over. A link may lead anywhere but up.
+
+    `folders` gets those that it looked at, and when they had changed.
+    """
+    folders[str(folder)] = _changed(str(folder))
     try:
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -253,4 +298,4 @@ def _files(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Ite
         if entry.name.endswith(".sql"):
             yield folder / entry.name
         elif entry.is_dir():
-            yield from _files(folder / entry.name, above | {here})
+            yield from _files(folder / entry.name, folders, above | {here})

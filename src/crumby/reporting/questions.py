@@ -2,8 +2,9 @@
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import func, select
@@ -15,8 +16,10 @@ from crumby.reporting.comparing import aligned, filled
 from crumby.reporting.filters import DIMENSIONS
 from crumby.reporting.period import Period, parse_comparison, parse_period
 from crumby.reporting.query import Query
+from crumby.reporting.rolled import chosen
 from crumby.reporting.run import Limits, Result, run
 from crumby.reporting.view import View, parse_view
+from crumby.rollups.files import Rollup
 from crumby.settings import Settings
 from crumby.tables import visits
 
@@ -65,8 +68,11 @@ def understand(
     more: Collection[str] = (),
     signed_in: bool = True,
     first_visit: datetime | None = None,
+    ready: Mapping[str, Rollup] = MappingProxyType({}),
 ) -> Question:
     """What is asked for. `now` and `first_visit` are UTC; `more` are names that the asker himself gives a meaning.
+
+    `ready` are the rollups that can be read.
 
     Raises InvalidParameter, and SignInRequired for a filter that is not for everybody.
     """
@@ -79,7 +85,15 @@ def understand(
     view = parse_view([pair for pair in pairs if pair[0] not in own], query.header, period, now)
     if view.filters.private and not signed_in:
         raise SignInRequired(f"{view.filters.private}: only signed-in people may filter by it")
+    if period.zone == settings.zone and _of_days(query, view, texts):
+        view = replace(view, rollups=chosen(query.header.rollups, ready, view.filters))
     return Question(query, view, query.arguments(texts), parse_comparison(texts, period))
+
+
+def _of_days(query: Query, view: View, texts: Mapping[str, str]) -> bool:
+    """Whether rollups may have the answer: none knows hours, nor what somebody looks for in words of his own."""
+    searched = any(texts.get(each.name) for each in query.header.parameters if each.type == "text" and not each.choices)
+    return not searched and not ("bucket" in query.takes and view.interval == "hour")
 
 
 def _refuse_unknown(query: Query, asked: Iterable[str], more: Collection[str]) -> None:

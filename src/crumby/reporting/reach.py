@@ -15,8 +15,8 @@ from typing import Any, Final, cast
 
 import aiosqlite
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from crumby.engines import AsyncConnection
 from crumby.tables import users
 
 # The last two hold pieces of every table.

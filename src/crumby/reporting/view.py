@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from crumby.errors import InvalidParameter
@@ -11,6 +11,7 @@ from crumby.reporting.filters import Filters, parse_filters
 from crumby.reporting.header import Header
 from crumby.reporting.interval import Interval, parse_interval
 from crumby.reporting.period import Period
+from crumby.reporting.rolled import Rollup
 
 MOST: Final = 2**63 - 1
 WHOLE: Final = re.compile("[0-9]{1,15}")
@@ -25,6 +26,11 @@ class View:
     sort: tuple[tuple[str, bool], ...] = ()  # columns, and whether from the largest down
     limit: int | None = None
     offset: int = 0
+    rollups: tuple[Rollup, ...] = ()  # that the question reads
+
+    @property
+    def today(self) -> date:
+        return self.now.replace(tzinfo=UTC).astimezone(self.period.zone).date()
 
     @classmethod
     def of(cls, period: Period, now: datetime | None = None) -> "View":

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import BigInteger, DateTime, Double, Integer, LargeBinary, Table
 from sqlalchemy.types import TypeEngine
 
-from crumby.tables import calendar, events, refusals, visitors, visits
+from crumby.tables import calendar, engagements, events, refusals, strays, visitors, visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,24 @@ MEANINGS: Final[dict[str, tuple[str, dict[str, str]]]] = {
             "device": "desktop, mobile or tablet",
             "engaged": "seconds that the page was seen and in focus; null where nobody told",
             "scroll": "percent of the page scrolled into view; null where nobody told",
+            "prev": "seconds since 1970 of the visitor's page view before; 0 where it is the first",
+            "page_prev": "the same, of this page",
+            "prevs": "the same, ten digits each, of this country, browser …; null where all are prev",
+            "prev_page": "page of the session's view before",
+            "first": "seconds since 1970 of the visitor's first page view",
         },
     ),
     "events": (
         "a row a call of cmb.event(name, value)",
-        {**HITS, "session": SESSIONS["session"], "name": "of the event", "value": "that it was sent with"},
+        {
+            **HITS,
+            "session": SESSIONS["session"],
+            "name": "of the event",
+            "value": "that it was sent with",
+            "prev": "seconds since 1970 of the visitor's event of this name before; 0 where it is the first",
+            "value_prev": "the same, of this name and value",
+            "page_prev": "the same, of this name and page",
+        },
     ),
     "visitors": (
         "a row a visitor, with the last session",
@@ -98,9 +111,24 @@ MEANINGS: Final[dict[str, tuple[str, dict[str, str]]]] = {
             "last": "last page view or event, in UTC",
             "viewed": "last page view, in UTC",
             "seq": "page views of the last session",
+            "page": "of the last page view",
+            "seen": "what is remembered: when each country, browser, page … was there last",
         },
     ),
     "calendar": ("a row a day, visited or not", {"datetime": "the day, at midnight"}),
+    "engagements": (
+        "what was told of a visit after it was stored, until the rollups have it",
+        {
+            "id": "number of the row",
+            "visit_id": "of the visit",
+            "engaged": "seconds more than it had",
+            "told": "1 where it had none",
+            "scroll": "percent more than it had",
+            "scrolled": "1 where it had none",
+            "finished": "1 where it came to nine tenths",
+        },
+    ),
+    "strays": ("visitors with a row that came too late for its place", {"cid": "the visitor, by cookie"}),
     "refusals": (
         "hits that were not stored",
         {
@@ -131,7 +159,7 @@ def _kind(kind: TypeEngine[object]) -> str:
     return "bytes" if isinstance(kind, LargeBinary) else "text"
 
 
-TABLES: Final = tuple(map(_described, (visits, events, visitors, calendar, refusals)))
+TABLES: Final = tuple(map(_described, (visits, events, visitors, calendar, refusals, engagements, strays)))
 
 MACROS: Final = (
     Macro("period", '{{ period("datetime") }}', "the period's rows: to stand behind `where`"),
@@ -146,10 +174,15 @@ MACROS: Final = (
     Macro("hour", '{{ hour("datetime") }}', "its hour, 0 to 23"),
     Macro("weekday", '{{ weekday("datetime") }}', "its day of the week: 1, Monday, to 7"),
     Macro("seconds", '{{ seconds("datetime") }}', "an instant in seconds since 1970"),
+    Macro("visits", "{{ visits() }}", "the visits, or the rollup that the header names: to stand behind `from`"),
+    Macro("events", "{{ events() }}", "the events, or the rollup that the header names"),
+    Macro("views", "{{ views() }}", "how many page views, or events"),
     Macro("visitors", "{{ visitors() }}", "how many visitors, each once"),
     Macro("sessions", "{{ sessions() }}", "how many sessions"),
     Macro("bounces", "{{ bounces() }}", "how many sessions of one page view"),
     Macro("duration", "{{ duration() }}", "seconds of all sessions together"),
+    Macro("session_views", "{{ session_views() }}", "how many page views belong to a session"),
+    Macro("exits", "{{ exits() }}", "how many page views were the last of their session"),
     Macro("host", '{{ host("referrer") }}', "host of an address: example.com"),
     Macro("strip_scheme", '{{ strip_scheme("doc_uri") }}', "https://example.com/a as example.com/a"),
     Macro("concat", '{{ concat("browser", "\' \'", "version") }}', "text, one piece after the other"),
@@ -157,5 +190,6 @@ MACROS: Final = (
     Macro("limit", "{{ limit() }}", "as many rows as `limit` and `offset` ask for"),
     Macro("t0", "{{ t0 }}", "first day of the period; bound: :t0"),
     Macro("t1", "{{ t1 }}", "last day of the period; bound: :t1"),
+    Macro("rolled", "{% if rolled %}", "whether a rollup is read"),
     Macro("dialect", '{% if dialect == "sqlite" %}', "sqlite, mysql or postgresql"),
 )
