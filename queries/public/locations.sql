@@ -4,6 +4,7 @@
 -- chart: bars of users by country
 -- group: As Crumby 0.7.1 had them
 -- order: 92
+-- panel: closed
 -- rollup: regions
 -- column state: text, the country's subdivision
 -- column country: country, ISO 3166-1 code

@@ -76,7 +76,7 @@ def test_every_database_answers(database_url: str, verb: Ask, own: Path) -> None
     assert (answer.status, answer.err) == (0, "")
     assert ["London", "England", "GB"] in [row[:3] for row in json.loads(answer.out)["data"]]
     assert verb("query", "--new", "mine", **environ).status == 0
-    files = len(list((ROOT / "queries").rglob("*.sql"))) + 1
+    files = len(list((ROOT / "queries").glob("p*/**/*.sql"))) + 1
     assert verb("query", "--check", **environ) == (0, f"{files} query files are sound\n", "")
     answer = verb("query", "mine", *MARCH, "-p", "least=1", "-p", "country=SE", "-p", "country=JP", **environ)
     told = json.loads(answer.out)

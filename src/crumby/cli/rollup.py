@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from crumby.cli.people import Json, show
 from crumby.database import open_database
-from crumby.errors import QueryFileError
+from crumby.errors import DatabaseUnavailable, QueryFileError
 from crumby.migrations import migrate
 from crumby.rollups import Listed, Rollups, open_rollups
 from crumby.settings import Settings, load_settings
@@ -26,7 +27,10 @@ Rebuild = Annotated[bool, typer.Option("--rebuild", help="Count them anew from t
 
 
 def rollup(names: Names = None, rebuild: Rebuild = False, json_: Json = False) -> None:
-    listed = asyncio.run(_rolled_up(load_settings(), names or [], rebuild=rebuild))
+    try:
+        listed = asyncio.run(_rolled_up(load_settings(), names or [], rebuild=rebuild))
+    except sqlite3.Error as error:
+        raise DatabaseUnavailable(f"the rollups can't be counted: {error}") from error
     if json_:
         print(json.dumps([_facts(each) for each in listed]))
     else:

@@ -11,10 +11,10 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any, Final
 
 from sqlalchemy import Insert
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crumby.background import beside
@@ -88,10 +88,11 @@ class Refusals:
 
 def _addition(dialect: str) -> Insert:
     if dialect == "mysql":
+        from sqlalchemy.dialects import mysql
+
         added = mysql.insert(refusals)
         return added.on_duplicate_key_update(hits=refusals.c.hits + added.inserted.hits)
-    kind: Any = sqlite if dialect == "sqlite" else postgresql
-    new = kind.insert(refusals)
+    new: Any = import_module(f"sqlalchemy.dialects.{dialect}").insert(refusals)
     statement: Insert = new.on_conflict_do_update(
         index_elements=["datetime", "reason"], set_={"hits": refusals.c.hits + new.excluded.hits}
     )

@@ -77,6 +77,7 @@ class Rollups:
         self._long = False  # a chunk that nobody should wait for
         self._behind = False  # so far that the next chunk will be one
         self._coming: asyncio.Future[None] | None = None  # a catch-up that has not begun
+        self._closing = False
         self._running: asyncio.Future[Any] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="crumby-rollups") if database.sqlite_path else None
         self._work: SqliteWork | None = None
@@ -230,6 +231,8 @@ class Rollups:
     async def _do(self, work: Callable[[Work], T]) -> T:
         """To its end, though its caller may leave meanwhile. Raises Busy."""
         await self._over()
+        if self._closing:
+            raise Busy
         running: asyncio.Future[T]
         if self._thread:
             running = asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(self._sqlite()))
@@ -240,9 +243,10 @@ class Rollups:
 
     async def _over(self) -> None:
         """What is going on has ended; its error is its caller's, who may be gone."""
-        if self._running:
-            await asyncio.wait({self._running})
-            _ = self._running.cancelled() or self._running.exception()
+        running = self._running
+        if running:
+            await asyncio.wait({running})
+            _ = running.cancelled() or running.exception()
 
     def _sqlite(self) -> SqliteWork:
         path = self._database.sqlite_path
@@ -300,6 +304,7 @@ class Rollups:
 
     async def __aexit__(self, *_: object) -> None:
         """What is going on is not waited for: its transaction is undone."""
+        self._closing = True
         if self._work:
             self._work.interrupt()
         elif self._running:
