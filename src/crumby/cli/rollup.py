@@ -29,8 +29,8 @@ Rebuild = Annotated[bool, typer.Option("--rebuild", help="Count them anew from t
 def rollup(names: Names = None, rebuild: Rebuild = False, json_: Json = False) -> None:
     try:
         listed = asyncio.run(_rolled_up(load_settings(), names or [], rebuild=rebuild))
-    except sqlite3.Error as error:
-        raise DatabaseUnavailable(f"the rollups can't be counted: {error}") from error
+    except sqlite3.Error as said:
+        raise DatabaseUnavailable(f"the rollups can't be counted: {said}") from said
     if json_:
         print(json.dumps([_facts(each) for each in listed]))
     else:
