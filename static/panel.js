@@ -113,7 +113,7 @@ function title(query, id) {
 
 /** In the place of an answer that takes long, and that few look at. */
 function opener(show) {
-  return make("p", { class: "words" }, button("Show this report", show));
+  return make("p", { class: "words" }, button("Open this report", show));
 }
 
 function addresses(query, root, asked) {

@@ -4,7 +4,6 @@
 -- chart: timeseries of users, views by date
 -- group: As Crumby 0.7.1 had them
 -- order: 90
--- rollup: totals
 -- column date: date, the day, in the report's time zone
 -- column users: count, visitors: distinct cookies of that day
 -- column views: count, page views
@@ -16,9 +15,9 @@ from calendar c
 left join (
   select
     {{ day("datetime") }} as date,
-    {{ visitors() }} as users,
-    {{ views() }} as views
-  from {{ visits() }}
+    count(distinct cid) as users,
+    count(*) as views
+  from visits
   where {{ period("datetime") }} and {{ filters() }}
   group by 1
 ) v on v.date = date(c.datetime)

@@ -39,7 +39,8 @@ and a question through the right one:
     reporting/answering.py one answer for all who ask the same
     reporting/flight.py those who wait for it
     reporting/body.py   the answer in one form
-    reporting/kept.py   what is given again, and lasting.py for how long
+    reporting/kept.py   what is given again
+    reporting/lasting.py for how long
     reporting/run.py    read-only, with a time limit and a row limit → Result
     reporting/flow.py   or, of a long one, its rows as they come
     reporting/reach.py  how far it reaches on its connection

@@ -81,7 +81,7 @@ class Site:
             "raw_path": address.encode(),
             "query_string": urlencode(parameters).encode(),
             "root_path": "",
-            "headers": [(b"host", b"crumby.test"), *cookies],
+            "headers": [(b"host", b"crumby.test"), (b"cache-control", b"no-cache"), *cookies],
             "server": ("crumby.test", 80),
             "client": ("127.0.0.1", 50_000),
         }

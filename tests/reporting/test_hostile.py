@@ -152,6 +152,9 @@ async def assert_untouched(site: Site) -> None:
 MARCH = {"from": "2026-03-27", "to": "2026-03-31"}
 ZONES = ["Etc/UTC", "Asia/Kathmandu", "Europe/Berlin"]  # an offset of nothing, one, and two of them
 WHEN = frozenset({"days", "from", "to", "t0", "t1", "period"})  # decide on the usual interval as well
+LONG = [  # periods that are read from other rollups: whole months, months and days at one end or both
+    {"from": f"2026-0{first}", "to": f"2026-{last}"} for first in ("1-01", "1-05") for last in ("08-31", "08-30")
+]
 STARTS = WHEN - {"to", "t1"}
 COUNTS = frozenset({"days", "limit", "offset"})  # take few of the payloads, and so two numbers besides
 
@@ -176,6 +179,8 @@ def asking(name: str, value: str) -> dict[str, str]:
 async def shapes_for(site: Site, query: Query, name: str, like: Iterable[str]) -> set[str]:
     """The statements that a parameter may come to."""
     requests = [asking(name, value) for value in harmless(query, name, like)]
+    if name in WHEN:
+        requests += LONG
     if name in WHEN and "interval" in query.understands:
         requests += [asking("interval", value) for value in harmless(query, "interval", [])]
     return await texts_for(site, address_of(query), requests)

@@ -152,8 +152,11 @@ async def test_the_planner_knows_the_tables(database: Database, stored: Stored, 
     """Fault: tables that nobody has analyzed."""
     asked = {
         "sqlite": "select count(*) from rollups.sqlite_stat1 where tbl like 'rollup%day'",
-        "mysql": "select count(*) from mysql.innodb_table_stats where table_name like 'rollup%day' and n_rows > 0",
-        "postgresql": "select count(*) from pg_class where relname like 'rollup%day' and reltuples > 0",
+        "mysql": (
+            "select count(*) from mysql.innodb_table_stats"
+            " where database_name = database() and table_name like 'rollup%day' and n_rows > 0"
+        ),
+        "postgresql": "select count(*) from pg_class where relkind = 'r' and relname like 'rollup%day' and reltuples > 0",
     }[database.dialect]
     await stored.come(40)
     await finish(rollups)

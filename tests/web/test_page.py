@@ -383,7 +383,8 @@ async def test_panels_ask_six_at_a_time_and_those_that_are_seen_first(watched: W
     names = [one.partition("/")[2] for one in await watched.page.locator(".panel").evaluate_all(
         "all => all.map(one => one.dataset.query)"
     )]  # fmt: skip
-    assert order.index(names[-1]) < order.index(names[0])
+    asked = [name for name in names if name in order]  # those that are closed do not ask
+    assert order.index(asked[-1]) < order.index(asked[0])
 
 
 @pytest.mark.parametrize("chart", ["table", "bars of views", "bars of views by doc_title", "timeseries of views"])

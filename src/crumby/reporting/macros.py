@@ -107,7 +107,8 @@ class Macros:
         self._sql = DIALECTS[dialect]
         self._view = view
         self._predicates = Predicates(view.filters, dialect)
-        self._interval = interval
+        if view.rollups:
+            self._source_of = Source(view.period, view.today, interval, self._sql)
         period = view.period
         self._own: dict[str, Any] = {
             "t0": datetime.combine(period.t0, time()),
@@ -151,14 +152,15 @@ class Macros:
             raise QueryFileError(
                 f"the header names no rollup {name!r}, only {', '.join(each.name for each in rollups)}"
             )
-        source = Source(self._view.period, self._view.today, self._interval, self._sql)
-        return Sql(f"{source.of(rollup)} {table}")
+        text = self._source_of.of(rollup)
+        self._own |= self._source_of.binds
+        return Sql(f"{text} {table}")
 
     def period(self, column: str) -> Sql:
         """A rollup's rows are the period's; another column of it has days as numbers."""
         if self._view.rollups:
-            first, last = number(self._view.period.t0), number(self._view.period.t1)
-            return Sql(NONE if column == "datetime" else f"({column} >= {first} and {column} <= {last})")
+            self._own |= {"_first": number(self._view.period.t0), "_last": number(self._view.period.t1)}
+            return Sql(NONE if column == "datetime" else f"({column} >= :_first and {column} <= :_last)")
         return Sql(f"({column} >= :start and {column} < :end)")
 
     def recent(self, column: str, minutes: int = 30) -> Sql:

@@ -106,9 +106,13 @@ def number(day: date) -> int:
 
 
 class Source:
-    """What stands behind `from`, as one dialect has it. `interval` is given where its steps are told apart."""
+    """What stands behind `from`, as one dialect has it. `interval` is given where its steps are told apart.
+
+    Its days are bound: `binds` has them.
+    """
 
     def __init__(self, period: Period, today: date, interval: Interval | None, dialect: Dialect) -> None:
+        self.binds: dict[str, int | str] = {}
         self._parts = parts(period, today, interval)
         self._steps = steps(period, interval) if interval else []
         self._interval = interval
@@ -124,10 +128,10 @@ class Source:
         if self._interval:
             key.append(f"{self._moment()} as moment")
             grouped.append("day")
-        rows = f"day >= {part.first} and day <= {part.last}"
+        rows = f"day >= {self._bound(part.first)} and day <= {self._bound(part.last)}"
         counted = rollup.counted
         if part.table == "return":
-            rows += f" and prev_day >= {part.since} and prev_day < {part.until}"
+            rows += f" and prev_day >= {self._bound(part.since)} and prev_day < {self._bound(part.until)}"
             sums = [f"sum({counted}) as visitors", "0 as first_views", *(f"0 as {name}" for name in rollup.sums)]
         else:
             new = f"sum(case when prev_day < {self._since(part)} then {counted} else 0 end) as visitors"
@@ -139,7 +143,7 @@ class Source:
     def _since(self, part: Part) -> str:
         """Before which day its visitor was there last, for a view to count as another visitor."""
         if not self._interval:
-            return str(part.since)
+            return self._bound(part.since)
         if self._interval == "day" or part.table == "month":
             return "day"
         return self._case([max(number(step), part.since) for step in self._steps])
@@ -149,22 +153,23 @@ class Source:
         day = self._dialect.text("day")
         written = f"substr({day}, 1, 4)", f"substr({day}, 5, 2)", f"substr({day}, 7, 2)"
         if self._interval == "week":
-            return self._case([f"'{step.isoformat()}'" for step in self._steps])
+            return self._case([step.isoformat() for step in self._steps])
         return self._dialect.joined(
             written[0], "'-'", written[1], *(("'-'", written[2]) if self._interval == "day" else ())
         )
 
-    def _case(self, values: Sequence[object]) -> str:
+    def _case(self, values: Sequence[int] | Sequence[str]) -> str:
         """The value of a day's step."""
-        *cases, last = values
-        if not cases:
-            return str(last)
-        ends = [number(step) for step in self._steps[1:]]
-        return (
-            "case "
-            + " ".join(f"when day < {end} then {value}" for end, value in zip(ends, cases, strict=True))
-            + f" else {last} end"
-        )
+        *cases, last = map(self._bound, values)
+        ends = [self._bound(number(step)) for step in self._steps[1:]]
+        whens = "".join(f"when day < {end} then {value} " for end, value in zip(ends, cases, strict=True))
+        return f"case {whens}else {last} end" if whens else last
+
+    def _bound(self, value: int | str) -> str:
+        """In the order of their use, so that the same question of other days is the same text."""
+        name = f"_day_{len(self.binds)}"
+        self.binds[name] = value
+        return f":{name}"
 
 
 def steps(period: Period, interval: Interval) -> list[date]:
