@@ -156,7 +156,9 @@ async def test_the_planner_knows_the_tables(database: Database, stored: Stored, 
             "select count(*) from mysql.innodb_table_stats"
             " where database_name = database() and table_name like 'rollup%day' and n_rows > 0"
         ),
-        "postgresql": "select count(*) from pg_class where relkind = 'r' and relname like 'rollup%day' and reltuples > 0",
+        "postgresql": (
+            "select count(*) from pg_class where relkind = 'r' and relname like 'rollup%day' and reltuples > 0"
+        ),
     }[database.dialect]
     await stored.come(40)
     await finish(rollups)
