@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -40,7 +40,7 @@ from benchmarks.fill import MILLION, Filling, bar, fill, kept, today
 from benchmarks.ingest import environ
 from benchmarks.load import Load, hit_ids
 from benchmarks.machine import Running, Server
-from crumby import tables
+from crumby import background, tables
 from crumby.database import open_database, rollups_path
 from crumby.reporting.period import a_year_before
 from crumby.settings import Settings
@@ -318,9 +318,10 @@ async def both(site: Site) -> Beside:
         alone, with_reports = [], []
         lags: tuple[list[float], list[float]] = ([], [])
         for _ in range(3):
-            async with meanwhile(watch_rollups(site, lags[0])):
+            async with background.beside(watch_rollups(site, lags[0]), "lags"):
                 alone.append(await load.run(CONNECTIONS, site.options.seconds))
-            async with meanwhile(look_on()), meanwhile(watch_rollups(site, lags[1])):
+            looking = background.beside(look_on(), "reports")
+            async with looking, background.beside(watch_rollups(site, lags[1]), "lags"):
                 with_reports.append(await load.run(CONNECTIONS, site.options.seconds))
     return Beside(
         alone=statistics.median(each.rate for each in alone),
@@ -331,18 +332,6 @@ async def both(site: Site) -> Beside:
         lag_alone_s=max(lags[0], default=None),
         lag_beside_s=max(lags[1], default=None),
     )
-
-
-@contextlib.asynccontextmanager
-async def meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """It is stopped in the end, wherever it is; a fault of its own is told."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def watch_rollups(site: Site, lags: list[float]) -> None:

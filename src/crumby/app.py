@@ -27,12 +27,12 @@ from crumby.errors import BadRequest, CrumbyError, MethodNotAllowed, NotFound
 from crumby.ingest import health
 from crumby.ingest import routes as ingest
 from crumby.ingest.agent import warm_up
+from crumby.ingest.desk import Answers
 from crumby.ingest.geo import Geo
 from crumby.ingest.health import Health
 from crumby.ingest.metrics import Metrics
 from crumby.ingest.outage import open_store
 from crumby.ingest.refusals import Refusals, open_refusals
-from crumby.ingest.routes import Answers
 from crumby.ingest.script import Script
 from crumby.ingest.writer import Writer, open_writer
 from crumby.migrations import migrate

@@ -9,12 +9,13 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import re2
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, Table, event, make_url
 
 from crumby.engines import AsyncEngine, create_async_engine
 from crumby.errors import ConfigurationError
@@ -191,6 +192,11 @@ def _connect(dialect: Any, _record: object, args: Any, kwargs: Any) -> Any:
 def _begin_read_only(connection: Any) -> None:
     """No statement within the transaction makes it write, whatever became of the session."""
     connection.exec_driver_sql("start transaction read only")
+
+
+def insert_into(table: Table, dialect: str) -> Any:
+    """An insert as that database knows it, which says what to do where the row is there. Loads no other's words."""
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
 def refuses_us(error: BaseException | None) -> bool:

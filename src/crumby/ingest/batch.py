@@ -10,20 +10,18 @@ import sqlite3
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import Dialect, Insert, Table, bindparam, insert, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from crumby.database import insert_into
 from crumby.dimensions.session import Visitor, place
 from crumby.ingest.engaged import ENGAGE, SQLITE, told
 from crumby.ingest.enrich import Engagement, Event, Visit
 from crumby.tables import events, strays, visitors, visits
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql
 
 R = TypeVar("R", Visit, Event)
 
@@ -188,29 +186,21 @@ async def _stored_in(connection: AsyncConnection, table: Table, rows: Sequence[V
 
 def _upsert(dialect: Dialect) -> Insert:
     """Of visitors who are known: an insert that always finds its row, for one statement writes many of them."""
+    known = insert_into(visitors, dialect.name)
     if dialect.name == "mysql":
-        from sqlalchemy.dialects import mysql
-
-        statement = mysql.insert(visitors)
-        return statement.on_duplicate_key_update({name: statement.inserted[name] for name in CHANGING})
-    known: Any = _of_postgresql(visitors) if dialect.name == "postgresql" else sqlite.insert(visitors)
-    changes = {name: known.excluded[name] for name in CHANGING}
-    added: Insert = known.on_conflict_do_update(index_elements=["cid"], set_=changes)
+        added: Insert = known.on_duplicate_key_update({name: known.inserted[name] for name in CHANGING})
+    else:
+        changes = {name: known.excluded[name] for name in CHANGING}
+        added = known.on_conflict_do_update(index_elements=["cid"], set_=changes)
     return added
 
 
 def _once_each(dialect: Dialect) -> Insert:
-    if dialect.name == "mysql":
-        from sqlalchemy.dialects import mysql
-
-        return mysql.insert(strays).on_duplicate_key_update(cid=strays.c.cid)
-    return _of_postgresql(strays).on_conflict_do_nothing()
-
-
-def _of_postgresql(table: Table) -> "postgresql.Insert":
-    from sqlalchemy.dialects import postgresql
-
-    return postgresql.insert(table)
+    stray = insert_into(strays, dialect.name)
+    added: Insert = (
+        stray.on_duplicate_key_update(cid=strays.c.cid) if dialect.name == "mysql" else stray.on_conflict_do_nothing()
+    )
+    return added
 
 
 def _cids(visits: Sequence[Visit], events: Sequence[Event]) -> list[str]:

@@ -11,13 +11,13 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from crumby.background import beside
+from crumby.database import insert_into
 from crumby.errors import CrumbyError
 from crumby.tables import refusals
 
@@ -87,16 +87,13 @@ class Refusals:
 
 
 def _addition(dialect: str) -> Insert:
+    new = insert_into(refusals, dialect)
     if dialect == "mysql":
-        from sqlalchemy.dialects import mysql
-
-        added = mysql.insert(refusals)
-        return added.on_duplicate_key_update(hits=refusals.c.hits + added.inserted.hits)
-    new: Any = import_module(f"sqlalchemy.dialects.{dialect}").insert(refusals)
-    statement: Insert = new.on_conflict_do_update(
-        index_elements=["datetime", "reason"], set_={"hits": refusals.c.hits + new.excluded.hits}
-    )
-    return statement
+        added: Insert = new.on_duplicate_key_update(hits=refusals.c.hits + new.inserted.hits)
+    else:
+        more = {"hits": refusals.c.hits + new.excluded.hits}
+        added = new.on_conflict_do_update(index_elements=["datetime", "reason"], set_=more)
+    return added
 
 
 @contextlib.asynccontextmanager

@@ -19,7 +19,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crumby.errors import CrumbyError, HitTooLarge, InvalidHit, MethodNotAllowed, NotFound
 from crumby.ingest.desk import Answer, Desk
-from crumby.ingest.desk import Answers as Answers  # noqa: PLC0414 - `app.py` has it from here
 from crumby.ingest.hit import MAX_BODY
 
 HIT_PATH: Final = "/hit"

@@ -59,10 +59,10 @@ class Answering:
 
         A long flow is of one client alone: two would go at the slower one's pace.
         """
-        known = self.known(wanted)
+        key = self._key(wanted)
+        known = None if wanted.anew else self._kept.get(key)
         if known:
             return known
-        key = self._key(wanted)
         told = await self._flights.share(key, lambda: self._tell(key, wanted))
         if isinstance(told, Flow) and not told.take():
             told = await self._tell(key, wanted)

@@ -34,8 +34,11 @@ class Dialect(Protocol):
     def joined(self, *pieces: str) -> str:
         """Texts, one after the other."""
 
+    def dashed(self, number: str) -> str:
+        """20261122, a number, as text: 2026-11-22."""
+
     def dated(self, number: str) -> str:
-        """20261122, a number, as a day."""
+        """The same as a day."""
 
     def quoted(self, name: str) -> str: ...
 
@@ -72,9 +75,12 @@ class Sqlite:
     def joined(self, *pieces: str) -> str:
         return f"({' || '.join(pieces)})"
 
-    def dated(self, number: str) -> str:
+    def dashed(self, number: str) -> str:
         day = self.text(number)
         return self.joined(f"substr({day}, 1, 4)", "'-'", f"substr({day}, 5, 2)", "'-'", f"substr({day}, 7, 2)")
+
+    def dated(self, number: str) -> str:
+        return self.dashed(number)
 
     def quoted(self, name: str) -> str:
         return f'"{name}"'

@@ -150,13 +150,10 @@ class Source:
 
     def _moment(self) -> str:
         """As the macro `bucket` has it."""
-        day = self._dialect.text("day")
-        written = f"substr({day}, 1, 4)", f"substr({day}, 5, 2)", f"substr({day}, 7, 2)"
         if self._interval == "week":
             return self._case([step.isoformat() for step in self._steps])
-        return self._dialect.joined(
-            written[0], "'-'", written[1], *(("'-'", written[2]) if self._interval == "day" else ())
-        )
+        day = self._dialect.dashed("day")
+        return day if self._interval == "day" else f"substr({day}, 1, 7)"
 
     def _case(self, values: Sequence[int] | Sequence[str]) -> str:
         """The value of a day's step."""
