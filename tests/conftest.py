@@ -7,6 +7,7 @@ PostgreSQL. A test that has no interest in the other two says so:
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """
 
+import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,16 @@ from tests import servers
 MakeSettings = Callable[..., Settings]
 
 
+# What many tests share lives in the loop that it was made in, and so do the tests that ask for it; all others have a
+# loop of their own.
+SHARED = {"chromium": "session", "module_url": "module", "running": "module"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Playwright's objects belong to the loop they were made in. The browser lives for the session, so its
-    # tests run in the session's loop; all others have a loop of their own.
     for item in items:
-        if "chromium" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+        for fixture, scope in SHARED.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.asyncio(loop_scope=scope), append=False)
 
 
 @pytest.fixture(scope="session")
@@ -66,17 +71,17 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def settings(tmp_path: Path) -> MakeSettings:
     """Make settings from lower-case keys and text: `settings(proxy_count="1")`. Paths are in `tmp_path`."""
+    return functools.partial(settings_in, tmp_path)
 
-    def make(**keys: str) -> Settings:
-        defaults = {
-            "sqlalchemy_database_uri": f"sqlite:///{tmp_path / 'crumby.db'}",
-            "geoip2_database_name": str(tmp_path / "GeoLite2-City.mmdb"),
-            "secret_key": "a secret of the tests, long enough to be taken",
-            "spool": str(tmp_path / "spool.db"),
-        }
-        return load_settings({f"CRUMBY_{key.upper()}": value for key, value in (defaults | keys).items()})
 
-    return make
+def settings_in(folder: Path, **keys: str) -> Settings:
+    defaults = {
+        "sqlalchemy_database_uri": f"sqlite:///{folder / 'crumby.db'}",
+        "geoip2_database_name": str(folder / "GeoLite2-City.mmdb"),
+        "secret_key": "a secret of the tests, long enough to be taken",
+        "spool": str(folder / "spool.db"),
+    }
+    return load_settings({f"CRUMBY_{key.upper()}": value for key, value in (defaults | keys).items()})
 
 
 @pytest.fixture

@@ -36,10 +36,3 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "site" in metafunc.fixturenames:
         kinds = getattr(metafunc.module, "SITES", DATABASES)
         metafunc.parametrize("module_url", kinds, indirect=True, scope="module")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # A site lives in the loop of its module, and so do the tests that talk to it.
-    for item in items:
-        if "module_url" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)

@@ -4,28 +4,36 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import pytest_asyncio
 from asgi_lifespan import LifespanManager
+from starlette.types import ASGIApp
 
+from crumby.accounts import Accounts
 from crumby.app import create_app
+from crumby.database import open_database
 from crumby.web.login import safe_next
-from tests.conftest import MakeSettings
+from tests.conftest import MakeSettings, settings_in
 
 FORM = {"username": "ann", "password": "a good password"}
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 
 
-@pytest.fixture
-async def client(settings: MakeSettings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings())
-    async with LifespanManager(app) as running:
-        transport = httpx.ASGITransport(running.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test") as http:
-            from crumby.accounts import Accounts
-            from crumby.database import open_database
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ASGIApp]:
+    """Give one that all the tests share: they leave nothing in it."""
+    settings = settings_in(tmp_path_factory.mktemp("login"))
+    async with LifespanManager(create_app(settings)) as manager:
+        async with open_database(settings) as database:
+            await Accounts(database.engine).add(FORM["username"], FORM["password"])
+        yield manager.app
 
-            async with open_database(settings()) as database:
-                await Accounts(database.engine).add(FORM["username"], FORM["password"])
-            yield http
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(running: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client that nobody has signed in."""
+    transport = httpx.ASGITransport(running, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test") as http:
+        yield http
 
 
 async def test_private_reports_open_with_a_login_and_close_with_a_logout(client: httpx.AsyncClient) -> None:
@@ -45,9 +53,11 @@ async def test_the_cookie_is_out_of_a_scripts_and_another_sites_reach(client: ht
     assert "secure" not in cookie
 
 
-async def test_behind_tls_the_cookie_goes_over_tls_only(settings: MakeSettings, client: httpx.AsyncClient) -> None:
-    app = create_app(settings(session_cookie_secure="true"))
-    async with LifespanManager(app) as running:
+async def test_behind_tls_the_cookie_goes_over_tls_only(settings: MakeSettings) -> None:
+    behind_tls = settings(session_cookie_secure="true")
+    async with LifespanManager(create_app(behind_tls)) as running:
+        async with open_database(behind_tls) as database:
+            await Accounts(database.engine).add(FORM["username"], FORM["password"])
         transport = httpx.ASGITransport(running.app)
         async with httpx.AsyncClient(transport=transport, base_url="https://crumby.test") as http:
             assert "Secure" in (await http.post("/login", data=FORM)).headers["set-cookie"]

@@ -49,7 +49,7 @@ class Limits:
     @property
     def patience_s(self) -> float:
         """The databases keep the limit themselves; this is for one that has gone silent."""
-        return self.timeout_s * 1.1 + 0.1
+        return self.timeout_s * 1.1 + 1.0
 
 
 class Reading:
@@ -140,7 +140,7 @@ async def _let_the_log_be_reset(database: Database, query: Query, limits: Limits
 async def _connected(database: Database, limits: Limits, statement: TextClause) -> AsyncIterator[AsyncConnection]:
     """A connection, whose waiting counts into the report's time. The next report finds nothing of this one in it."""
     try:
-        async with asyncio.timeout(min(CONNECT_TIMEOUT, limits.patience_s)):
+        async with asyncio.timeout(min(CONNECT_TIMEOUT, limits.timeout_s)):
             connection = await database.reports.connect()
     except TimeoutError as error:
         raise DatabaseUnavailable("the database does not answer, or too many reports wait for it") from error
