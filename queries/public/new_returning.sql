@@ -23,12 +23,11 @@ select
   count(case when first_date = moment then null else cid end) as returning_visitors
 from (
   select distinct
-    v.cid,
-    {{ bucket("v.datetime") }} as moment,
-    case when {{ period("w.first") }} then {{ bucket("w.first") }} end as first_date
-  from visits v
-  left join visitors w on w.cid = v.cid
-  where {{ period("v.datetime") }} and {{ filters("v") }} and v.session is not null
+    cid,
+    {{ bucket("datetime") }} as moment,
+    case when {{ period(instant("first")) }} then {{ bucket(instant("first")) }} end as first_date
+  from visits
+  where {{ period("datetime") }} and {{ filters() }} and session is not null
 ) seen
 {% endif %}
 group by moment

@@ -80,6 +80,15 @@ async def test_seconds_are_those_since_1970(site: Site) -> None:
     assert await column(site, 'seconds("datetime")', tz="UTC") == expected
 
 
+async def test_seconds_are_an_instant_again(site: Site) -> None:
+    """Planted: an instant without its microseconds, which SQLite finds before the period that begins with it."""
+    back = [value[:19] for value in await column(site, 'minute(instant(seconds("datetime")))')]
+    assert back == await column(site, 'minute("datetime")')
+    midnight = int(datetime(2026, 3, 27, tzinfo=UTC).timestamp())
+    sql = f"select case when {{{{ period(instant('{midnight}')) }}}} then 1 end as within"
+    assert (await site.answer(sql, **{"from": "2026-03-27", "tz": "UTC"})).json()["data"] == [[1]]
+
+
 @pytest.mark.parametrize(
     ("address", "host"),
     [

@@ -25,6 +25,9 @@ class Dialect(Protocol):
     def seconds(self, instant: str) -> str:
         """Since 1970, whole ones."""
 
+    def instant(self, seconds: str) -> str:
+        """The other way."""
+
     def find(self, text: str, piece: str) -> str:
         """Where it begins, from 1; 0 where it is not."""
 
@@ -65,6 +68,9 @@ class Sqlite:
 
     def seconds(self, instant: str) -> str:
         return f"cast(strftime('%s', {_whole(instant)}) as integer)"
+
+    def instant(self, seconds: str) -> str:
+        return f"strftime('%Y-%m-%d %H:%M:%S.000000', {seconds}, 'unixepoch')"  # as it is stored
 
     def find(self, text: str, piece: str) -> str:
         return f"instr({text}, {piece})"
@@ -114,6 +120,9 @@ class Mysql(Sqlite):
     def seconds(self, instant: str) -> str:
         return f"timestampdiff(second, '1970-01-01', {instant})"
 
+    def instant(self, seconds: str) -> str:
+        return f"timestamp '1970-01-01 00:00:00' + interval ({seconds}) second"
+
     def text(self, number: str) -> str:
         return f"cast({number} as char)"
 
@@ -151,6 +160,9 @@ class Postgresql(Sqlite):
 
     def seconds(self, instant: str) -> str:
         return f"cast(floor(extract(epoch from {instant})) as bigint)"
+
+    def instant(self, seconds: str) -> str:
+        return f"timestamp '1970-01-01 00:00:00' + ({seconds}) * interval '1 second'"
 
     def find(self, text: str, piece: str) -> str:
         return f"strpos({text}, {piece})"

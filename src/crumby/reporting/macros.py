@@ -6,7 +6,7 @@
     {{ bucket("datetime") }}                    the hour, day, week or month of an instant, as the request asks
     {{ day("datetime") }}                       its day; week, month, hour (0 to 23), weekday (1, Monday, to 7), minute
     {{ recent("datetime", 30) }}                the last 30 minutes' rows, whatever the period
-    {{ seconds("datetime") }}                   seconds since 1970
+    {{ seconds("datetime") }}                   seconds since 1970; {{ instant("first") }} the other way
     from {{ visits() }}                         the rows of visits, or the rollup that the header names, which has them
                                                 added up; {{ events() }} likewise, and {{ visits("x") }} of several
     {{ views() }}, {{ visitors() }}, {{ sessions() }}  how many there are among the rows
@@ -218,6 +218,10 @@ class Macros:
     def seconds(self, column: str) -> Sql:
         return Sql(self._sql.seconds(column))
 
+    def instant(self, column: str) -> Sql:
+        """What `prev`, `first` and their like say, for whatever takes a `datetime`."""
+        return Sql(f"({self._sql.instant(column)})")
+
     def _local(self, column: str) -> str:
         """An instant in the report's zone: with the offset added, one of several where the clocks change meanwhile."""
         offsets = self._view.period.offsets()
@@ -325,7 +329,7 @@ def _prefix(table: str) -> str:
 
 CALLED: Final = (
     "visits", "events", "period", "recent", "filters", "event_filters",
-    "bucket", "day", "week", "month", "minute", "hour", "weekday", "seconds",
+    "bucket", "day", "week", "month", "minute", "hour", "weekday", "seconds", "instant",
     "views", "visitors", "sessions", "bounces", "duration", "session_views", "exits",
     "strip_scheme", "host", "concat", "order_by", "limit",
 )  # fmt: skip
