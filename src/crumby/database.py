@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import re2
 from sqlalchemy import URL, Table, event, make_url
+from sqlalchemy.exc import DisconnectionError
 
 from crumby.engines import AsyncEngine, create_async_engine
 from crumby.errors import ConfigurationError
@@ -117,6 +118,7 @@ def _open_sqlite(url: URL, settings: Settings) -> Database:
         _run_each(["pragma query_only = on", f"pragma busy_timeout = {BUSY_TIMEOUT * 1000}"]),
     )
     event.listen(reports.sync_engine, "connect", _attach(rollups_path(path)))
+    event.listen(reports.sync_engine, "checkout", _leave_a_deleted_file(rollups_path(path)))
     return Database(engine, reports, path)
 
 
@@ -128,13 +130,25 @@ def rollups_path(database: Path) -> Path:
 def _attach(rollups: Path) -> Any:
     """An empty file is a database, too, whose tables come later. Without one, reports read the visits."""
 
-    def listener(connection: Any, _record: object) -> None:
+    def listener(connection: Any, record: Any) -> None:
         with contextlib.suppress(OSError):
             rollups.touch()
         if rollups.exists():
+            record.info["rollups"] = rollups.stat().st_ino
             cursor = connection.cursor()
             cursor.execute("attach database ? as rollups", (f"file:{quote(str(rollups))}?mode=ro",))
             cursor.close()
+
+    return listener
+
+
+def _leave_a_deleted_file(rollups: Path) -> Any:
+    """Who has the rollups open goes on reading them when they are deleted, and made anew under the same name."""
+
+    def listener(_connection: Any, record: Any, _proxy: object) -> None:
+        with contextlib.suppress(OSError):
+            if record.info.get("rollups") != rollups.stat().st_ino:
+                raise DisconnectionError  # the pool opens another one
 
     return listener
 

@@ -1,13 +1,15 @@
 """`crumby rollup`."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from tests.cli.conftest import Ask
 
 
 def test_they_are_listed_and_made_anew(verb: Ask, home: Path) -> None:
-    """Faults: a verb that ends before they are complete; one that knows any name."""
+    """Faults: a verb that ends before they are complete; one that knows any name; one that leaves visitors astray."""
     listed = {each["name"]: each for each in json.loads(verb("rollup", "--json").out)}
     assert listed["countries"] == {
         "name": "countries",
@@ -20,7 +22,11 @@ def test_they_are_listed_and_made_anew(verb: Ask, home: Path) -> None:
         "error": None,
     }
     assert (home / "crumby-rollups.db").exists()
+    with closing(sqlite3.connect(home / "crumby.db", isolation_level=None)) as database:
+        database.execute("insert into strays values ('visitor')")
     assert [each["name"] for each in json.loads(verb("rollup", "--rebuild", "pages", "--json").out)] == ["pages"]
+    with closing(sqlite3.connect(home / "crumby.db")) as database:
+        assert database.execute("select * from strays").fetchall() == []
     assert "countries" in verb("rollup").out
     asked = verb("rollup", "--rebuild", "planets")
     assert asked.status == 1

@@ -126,7 +126,9 @@ class Stored:
         self._store = SqliteStore(path) if path else ServerStore(database.engine)
 
     async def come(self, views: int) -> None:
-        visits, events = self.people.batch(views)
+        await self.store(*self.people.batch(views))
+
+    async def store(self, visits: list[Visit], events: list[Event]) -> None:
         await self._store.insert(visits, events)
 
     async def tell(self, count: int) -> None:

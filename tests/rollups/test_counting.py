@@ -5,6 +5,7 @@ import contextlib
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from sqlalchemy import func, insert, literal, select, text
 
@@ -116,9 +117,10 @@ async def test_the_version_tells_whether_a_day_before_today_has_changed(
     await finish(rollups)
     versions = [rollups.version]
     people = stored.people
-    people.now = datetime.now(UTC).replace(tzinfo=None)
-    await stored.come(1)
-    today = people.now.replace(tzinfo=UTC).astimezone(ZoneInfo(ZONE)).date()
+    now = datetime.now(UTC)
+    (came, *_), _ = people.batch(1)
+    await stored.store([msgspec.structs.replace(came, datetime=now.replace(tzinfo=None))], [])
+    today = now.astimezone(ZoneInfo(ZONE)).date()
     await finish(rollups)
     versions.append(rollups.version)
     people.hits = people.hits[:1]

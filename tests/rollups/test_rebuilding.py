@@ -1,15 +1,20 @@
 """A rollup that is no longer what its file, the zone or the database say is made anew, while the others go on."""
 
+import asyncio
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, update
 
-from crumby.database import Database
-from crumby.rollups import Rollups
+from crumby.database import Database, open_database
+from crumby.rollups import Rollups, marks, settling
+from crumby.rollups.engine import Engine
 from crumby.rollups.files import RollupFolders
-from crumby.tables import events, visits
+from crumby.settings import Settings
+from crumby.tables import events, visitors, visits
 from tests.rollups.brute import NAMES
 from tests.rollups.conftest import ZONE, compare, finish
 from tests.rollups.people import People, Stored
@@ -91,15 +96,65 @@ async def test_a_database_that_was_emptied_makes_all_of_them_anew(
         await compare(database, rollups)
 
 
+@pytest.mark.parametrize("database_url", ["mariadb", "postgres"], indirect=True)  # SQLite has one picture of it all
+@pytest.mark.parametrize(
+    ("within", "after", "counted"),
+    [(marks, "sound", 30), (Engine, "_advance", 0)],
+    ids=["looked at its marks", "read its first visits"],
+)
+async def test_what_is_deleted_while_a_step_is_under_way_is_met_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+    configured: Settings,
+    database: Database,
+    stored: Stored,
+    rollups: Rollups,
+    within: object,
+    after: str,
+    counted: int,
+) -> None:
+    """Planted: a step that does not look at its marks again in the end; a witness that is called when all has been
+    read. The deleted visits stay counted.
+    """
+    monkeypatch.setattr(settling, "SETTLING_S", 0.3)
+    original = getattr(within, after)
+
+    async def replace_all() -> None:
+        async with open_database(configured) as other:
+            async with other.engine.begin() as connection:
+                for table in (visits, events, visitors):
+                    await connection.execute(delete(table))
+            later = Stored(other, stored.people)
+            await later.come(30)
+            await later.close()
+
+    def interrupted(*given: Any, **named: Any) -> Any:
+        found = original(*given, **named)
+        monkeypatch.setattr(within, after, original)
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(asyncio.run, replace_all()).result()
+        return found
+
+    if counted:
+        await stored.come(counted)
+        await finish(rollups)
+    await stored.come(30)
+    monkeypatch.setattr(within, after, interrupted)
+    await rollups.advance()
+    await finish(rollups)
+    await compare(database, rollups)
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_file_that_was_deleted_is_made_anew(
     database: Database, stored: Stored, rollups: Rollups, tmp_path: Path
 ) -> None:
-    """Fault: a connection that is kept, to a file that is not there any more."""
+    """Faults: a connection that is kept, to a file that is not there any more; readers that keep theirs."""
     await stored.come(80)
     await finish(rollups)
+    await compare(database, rollups)
     for file in tmp_path.glob("crumby-rollups.db*"):
         file.unlink()
+    await stored.come(20)
     await finish(rollups)
     assert (tmp_path / "crumby-rollups.db").exists()
     await compare(database, rollups)

@@ -54,6 +54,8 @@ async def _rolled_up(settings: Settings, names: Sequence[str], *, rebuild: bool)
                 await rollups.forget(names)
             with _bar() as bar:
                 await _to_the_end(rollups, bar)
+                while await rollups.put_right():
+                    await _to_the_end(rollups, bar)
             return [each for each in await rollups.listed() if not names or each.name in names]
 
 

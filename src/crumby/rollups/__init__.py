@@ -6,6 +6,9 @@
     delta.py                what is new: the temporary tables `hits` and `acts`
     tables.py               rollup_x_day and rollup_x_month, by database
     engine.py               one chunk after the other, in a transaction with the mark of how far it has come
+    amended.py              visits that were changed or deleted, as they were and as they are
+    late.py                 visitors with late rows, whose later ones are put right
+    audit.py                a day that is over, held against its visits
     work.py                 the connection that it works on: a file beside the embedded database, or the server
 
 A report may use those in `ready`, once it has called `catch_up`. All can be made anew from the visits at any time.
@@ -14,20 +17,25 @@ A report may use those in `ready`, once it has called `catch_up`. All can be mad
 import asyncio
 import contextlib
 import logging
+import math
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any, Final, Self, TypeVar
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crumby.database import Database, first_line, rollups_path
+from crumby.rollups import amended
 from crumby.rollups.engine import Done, Engine
 from crumby.rollups.files import Rollup, RollupFolders
+from crumby.rollups.late import Strays
 from crumby.rollups.marks import Marks
 from crumby.rollups.work import Busy, ServerWork, SqliteWork, Work
 from crumby.settings import Settings, shipped
@@ -46,6 +54,8 @@ PATIENCE_S: Final = 1.0  # of a report, where the database has gone silent
 GOODBYE_S: Final = 3.0
 BUSY_S: Final = 0.1  # between two tries
 REST: Final = 0.5  # of a chunk's time, before the next one: hits come first
+STRAYS_S: Final = 10.0  # between two looks for visitors whose rows came late
+STRAYS_REST: Final = 20  # times what the last look took
 PURGE_S: Final = 60.0  # between two looks for engagements that are in all rollups
 PURGED: Final = 500  # of them at a time
 AWAY: Final = (SQLAlchemyError, OSError, sqlite3.Error, RuntimeError)
@@ -73,6 +83,10 @@ class Rollups:
         self._folders = folders
         self._files: Sequence[Rollup] | None = None
         self._engine = Engine(database.dialect, zone)
+        self._strays = Strays()
+        self._strays_due = -math.inf
+        self._strays_took = 0.0  # seconds, this time
+        self._audited: date | None = None
         self._one_at_a_time = asyncio.Lock()
         self._long = False  # a chunk that nobody should wait for
         self._behind = False  # so far that the next chunk will be one
@@ -151,10 +165,12 @@ class Rollups:
         while True:
             begun = time.monotonic()
             done = await self._trying(self.advance)
-            if done and done.pending and done.visits:
+            if (done and done.pending and done.visits) or await self._put_right_now_and_then():
                 await asyncio.sleep(REST * (time.monotonic() - begun))
             else:
                 await self._purge_now_and_then()
+                if done and not done.pending:
+                    await self._audit_now_and_then()
                 await asyncio.sleep(PERIOD_S)
 
     async def advance(self) -> Done:
@@ -188,16 +204,73 @@ class Rollups:
 
     async def forget(self, names: Sequence[str] = ()) -> None:
         """Begin these anew, or all of them, once no other process is at it. Raises what the database does."""
+        await self._in_turn(lambda work: self._engine.forget(work, names))
+
+    async def _in_turn(self, work: Callable[[Work], None]) -> None:
+        """Once no other process is at it."""
         while True:
             with contextlib.suppress(Busy):
                 async with self._one_at_a_time:
-                    return await self._do(lambda work: self._engine.forget(work, names))
+                    return await self._do(work)
             await asyncio.sleep(BUSY_S)
 
     async def strays(self) -> int:
         """How many visitors have a row that came too late for its place."""
         async with self._database.engine.connect() as connection:
             return await connection.scalar(select(func.count()).select_from(strays)) or 0
+
+    async def put_right(self) -> bool:
+        """A piece of what strays need → whether there is more of it. Raises what the database does, and Busy."""
+        async with self._one_at_a_time:
+            return await self._do(self._put_right)
+
+    def _put_right(self, work: Work) -> bool:
+        counted = self._engine.counted()
+        return counted is not None and self._strays.step(work, counted)
+
+    async def _put_right_now_and_then(self) -> bool:
+        """Whether there is more. It rests for as long as it took, many times: all visits are read."""
+        begun = time.monotonic()
+        if begun < self._strays_due:
+            return False
+        more = await self._trying(self.put_right)
+        ended = time.monotonic()
+        self._strays_took += ended - begun
+        if not more:
+            self._strays_due = ended + max(STRAYS_S, STRAYS_REST * self._strays_took)
+            self._strays_took = 0.0
+        return bool(more)
+
+    async def audit(self, day: date) -> list[str]:
+        """Hold a day that is over against its visits → the rollups that are wrong, and made anew. Raises as `purge`."""
+        async with self._one_at_a_time:
+            self._long = True
+            try:
+                wrong = await self._do(lambda work: self._engine.audit(work, day))
+            finally:
+                self._long = False
+        for each in wrong:
+            log.warning(
+                "the rollup %s has, of %s, %s, and the visits %s: it is made anew",
+                each.name, day, each.has, each.counted,
+            )  # fmt: skip
+        return [each.name for each in wrong]
+
+    async def _audit_now_and_then(self) -> None:
+        """Once a day, and after the start: the day before, when all of it is in."""
+        day = datetime.now(ZoneInfo(self._engine.zone)).date() - timedelta(days=1)
+        if self._audited != day and await self._trying(lambda: self.audit(day)) is not None:
+            self._audited = day
+
+    async def take_out(self, visits: Collection[int] = (), events: Collection[int] = ()) -> None:
+        """Delete visits and events by their ids, and what they added to the rollups. Raises what the database does.
+
+        Some hundred at a time, in one transaction: wherever it ends, a row is in both or in neither. What the
+        visitors' later rows tell of the deleted ones they go on to tell.
+        """
+        for table, ids in (("visits", visits), ("events", events)):
+            for part in amended.parts(ids):
+                await self._in_turn(lambda work, table=table, part=part: amended.take_out(work, table, part))  # type: ignore[misc]
 
     async def purge(self) -> int:
         """Delete some engagements that are in all rollups → how many. Raises what the database does, and Busy."""
@@ -282,6 +355,7 @@ class Rollups:
 
     def _connected(self, work: Work) -> None:
         self._files = self._folders.all()
+        self._strays = Strays()
         self._engine.connected(work, self._files)
 
     async def _disconnected(self) -> None:

@@ -4,6 +4,7 @@
           └─── of these, sessions' second views ──────────────► one more, on the day and the page of the first,
     engagements ─ later than their visit was counted ─────────► and what they add to their visit
     events ─── those after the mark ──────────────────────────► acts
+    amended ── visits and events that were counted otherwise ─► hits, acts: negative as they were, and as they are
 
 The kinds come one after the other, and a file is asked as soon as what it adds up is there: most add up nothing but
 page views and sessions. Columns that no file names stay empty.
@@ -18,6 +19,7 @@ from crumby.rollups.files import words
 from crumby.tables import events, visits
 
 VIEWS, SECONDS, TOLD = KINDS = ("views", "seconds", "told")
+SIGN: Final = "sign * "
 OF_ENGAGEMENTS: Final = ("engaged", "told", "scroll", "scrolled", "finished")
 WHOLE: Final = 90  # percent of a page: it was read to the end
 MOST_BYTES: Final = 1800  # of a text beside a name in PostgreSQL, whose keys end at 2,704
@@ -91,6 +93,11 @@ def kinds(sql: str) -> tuple[str, ...]:
     return (VIEWS, SECONDS) if "second_views" in named else (VIEWS,)
 
 
+def _amended(what: str) -> str:
+    """Those whose visit, or event, was counted before; of the others it is enough how they are now."""
+    return f"v.id > :amended_after and v.id <= :amended_until and v.{what} <= :until"
+
+
 class Delta:
     """The statements that fill both tables, of the columns that are `named`."""
 
@@ -98,12 +105,13 @@ class Delta:
         self._clock = clock
         self._named = named
 
-    def hits(self, kind: str, *, pending: bool = False, minus: bool = False) -> str:
+    def hits(self, kind: str, *, pending: bool = False, amended: bool = False) -> str:
         """Binds `after` and `until`, ids of visits; for what was told `told_after`, `told_until` and `until`.
 
-        With `pending`, what was told after `told_until` is left out, though the visits have it: it comes later.
+        With `pending`, what was told after `told_until` is left out, though the visits have it: it comes later. What is
+        `amended` binds `amended_after`, `amended_until` and `until`, and leaves out what was told after `told_after`.
         """
-        found = self._hit_columns(kind, pending=pending, sign="-" if minus else "")
+        found = self._hit_columns(kind, pending=pending, sign=SIGN if amended else "")
         columns = {name: found[name] for name in HITS if name in self._named and name in found}
         named = words(" ".join(columns.values()))
         of_visit = [f"v.{name} as {name}" for name in sorted(named & set(visits.c.keys()))]
@@ -111,7 +119,9 @@ class Delta:
         if kind == SECONDS:
             at = f"{at} - coalesce(v.gap, 0)"
         of_visit += [f"e.{name} as e_{name}" for name in OF_ENGAGEMENTS if f"e_{name}" in named]
-        rows, where = "visits v", "v.id > :after and v.id <= :until"
+        rows, where = ("amended v", _amended("visit")) if amended else ("visits v", "v.id > :after and v.id <= :until")
+        if amended:
+            of_visit.append("v.sign as sign")
         if kind == TOLD:
             rows = "engagements e join visits v on v.id = e.visit_id"
             where = "e.id > :told_after and e.id <= :told_until and e.visit_id <= :until"
@@ -119,23 +129,22 @@ class Delta:
             where += " and v.seq = 2"
         elif pending and any(f"e_{name}" in named for name in OF_ENGAGEMENTS):
             later = ", ".join(f"sum({name}) as {name}" for name in OF_ENGAGEMENTS)
-            told = f"select visit_id, {later} from engagements where id > :told_until group by visit_id"
-            rows += f" left join ({told}) e on e.visit_id = v.id"
+            mark, visit = ("told_after", "visit") if amended else ("told_until", "id")
+            told = f"select visit_id, {later} from engagements where id > :{mark} group by visit_id"
+            rows += f" left join ({told}) e on e.visit_id = v.{visit}"
         return self._filling("hits", columns, of_visit, at, f"{rows} where {where}")
 
-    def acts(self, *, minus: bool = False) -> str:
-        """Binds `after` and `until`, ids of events."""
-        found = self._act_columns("-" if minus else "")
+    def acts(self, *, amended: bool = False) -> str:
+        """Binds `after` and `until`, ids of events; what is `amended` as hits do."""
+        found = self._act_columns(SIGN if amended else "")
         columns = {name: found[name] for name in ACTS if name in self._named}
         named = words(" ".join(columns.values()))
         of_event = [f"v.{name} as {name}" for name in sorted(named & set(events.c.keys()))]
-        return self._filling(
-            "acts",
-            columns,
-            of_event,
-            self._clock.seconds("v.datetime"),
-            "events v where v.id > :after and v.id <= :until",
-        )
+        rows = "events v where v.id > :after and v.id <= :until"
+        if amended:
+            of_event.append("v.sign as sign")
+            rows = f"amended v where {_amended('event')}"
+        return self._filling("acts", columns, of_event, self._clock.seconds("v.datetime"), rows)
 
     def _filling(self, table: str, columns: Mapping[str, str], raw: list[str], at: str, rows: str) -> str:
         """What is inside is worked out once: a limit, and a condition outside of it, keep SQLite from melting them."""

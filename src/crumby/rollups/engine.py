@@ -10,19 +10,20 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from crumby.errors import QueryFileError
-from crumby.rollups import delta, marks, tables
+from crumby.rollups import amended, delta, late, marks, tables
+from crumby.rollups.audit import Audit, Wrong
 from crumby.rollups.clock import Clock
-from crumby.rollups.delta import SECONDS, TOLD, VIEWS
+from crumby.rollups.delta import TOLD, VIEWS
 from crumby.rollups.files import Rollup
 from crumby.rollups.marks import Marks, State
 from crumby.rollups.settling import Heads
 from crumby.rollups.statements import ACTS, STAGES, Statements, prepared
-from crumby.rollups.work import Work
+from crumby.rollups.work import Busy, Work
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +71,25 @@ class Engine:
                 work.do(statement)
         self._parts.clear()
         self._heads = Heads()
-        if not work.has(tables.STATE):
+        with work.apart():
+            prepared = self._has_state(work) and amended.is_there(work)
+        if not prepared:
             with work.transaction():
-                work.do(tables.state_table(self.dialect))
+                self._prepare(work)
         self.take(work, rollups)
+
+    def _has_state(self, work: Work) -> bool:
+        """Another version's is none."""
+        there = work.has(tables.STATE)
+        return there and work.columns(f"select * from {tables.STATE} where 1 = 0") == marks.columns()
+
+    def _prepare(self, work: Work) -> None:
+        if not self._has_state(work):
+            if work.has(tables.STATE):
+                work.do(f"drop table {tables.STATE}")  # then all are made anew
+            work.do(tables.state_table(self.dialect))
+        if not amended.is_there(work):
+            amended.create(work)
 
     def take(self, work: Work, rollups: Sequence[Rollup]) -> None:
         """These are the files now."""
@@ -157,12 +173,12 @@ class Engine:
             if complete_alone and after.behind(heads) > most:
                 continue
             until = self._heads.chunk(work, after, heads, most)
+            witness = marks.witness(work, until.visits)
             rows, changed_past = self._advance(work, [state.name for state in group], after, until)
             if changed_past:
                 version = max(version + 1, time.time_ns() // 1_000_000)
             done = max(done, rows)
             at_end = not until.behind(heads) or self._settles(until)
-            witness = marks.witness(work, until.visits)
             for state in group:
                 known[state.name] = replace(
                     state,
@@ -173,6 +189,8 @@ class Engine:
                 )
                 if known[state.name] != state:
                     marks.move(work, state, known[state.name])
+        if work.dialect != "sqlite" and len(marks.sound(work, states)) < len(states):
+            raise Busy  # visits were deleted meanwhile, and others that came later were read
         self._see(known.values())
         return self._done(known.values(), heads, done)
 
@@ -192,17 +210,15 @@ class Engine:
 
     def _valid(self, work: Work, heads: Marks) -> list[State]:
         """Those that are of these files, this zone and this database."""
-        states = marks.read(work)
-        witnesses = {visit: marks.witness(work, visit) for visit in {state.marks.visits for state in states}}
-        return [
+        fitting = [
             state
-            for state in states
+            for state in marks.read(work)
             if state.name in self.rollups
             and self.rollups[state.name].hash == state.hash
             and state.zone == self.zone
-            and state.witness == witnesses[state.marks.visits]
             and all(head >= mark for head, mark in zip(heads, state.marks, strict=True))
         ]
+        return marks.sound(work, fitting)
 
     def _begun(self, work: Work, valid: set[str]) -> list[State]:
         """Empty tables for each that has none which will do; those of files that are gone go as well."""
@@ -237,20 +253,17 @@ class Engine:
         return found[VIEWS], changed_past
 
     def _fill(self, work: Work, statements: Statements, stage: str, after: Marks, until: Marks) -> int:
-        if stage not in statements.fill:
-            return 0
         table = {ACTS: "events", TOLD: "engagements"}.get(stage, "visits")
-        if getattr(until, table) == getattr(after, table):
-            return 0
-        values = {
-            VIEWS: {"after": after.visits, "until": until.visits},
-            SECONDS: {"after": after.visits, "until": until.visits},
-            TOLD: {"told_after": after.engagements, "told_until": until.engagements, "until": after.visits},
-            ACTS: {"after": after.events, "until": until.events},
-        }[stage]
-        if stage == VIEWS and ":told_until" in statements.fill[stage]:
-            values["told_until"] = until.engagements
-        return work.do(statements.fill[stage], values)
+        told = {"told_after": after.engagements, "told_until": until.engagements}
+        rows = 0
+        if stage in statements.fill and getattr(until, table) != getattr(after, table):
+            counted = after.visits if stage == TOLD else getattr(until, table)
+            new = {"after": getattr(after, table), "until": counted}
+            rows += _asked(work, statements.fill[stage], new | told)
+        if stage in statements.amend and until.amended != after.amended:
+            changed = {"amended_after": after.amended, "amended_until": until.amended, "until": getattr(after, table)}
+            rows += _asked(work, statements.amend[stage], changed | told)
+        return rows
 
     def _add(self, work: Work, rollup: Rollup, statements: Statements) -> None:
         making, *adding = statements.added[rollup.name]
@@ -288,7 +301,7 @@ class Engine:
         return self._statements
 
     def purge(self, work: Work, most: int) -> int:
-        """Delete so many engagements that are in all rollups. Raises Busy.
+        """Delete so many engagements that are in all rollups, and what was amended → the greater number. Raises Busy.
 
         The last one stays, for SQLite counts on from it.
         """
@@ -296,7 +309,15 @@ class Engine:
             states = marks.read(work)
             if not states or self.rollups.keys() - {state.name for state in states}:
                 return 0
-            return work.purge(min(state.marks.engagements for state in states), most)
+            taken_in = {
+                name: min(getattr(state.marks, name) for state in states) for name in ("engagements", "amended")
+            }
+            return max([work.purge(table, mark, most) for table, mark in taken_in.items()])
+
+    def counted(self) -> Marks | None:
+        """Up to where no row is still on its way."""
+        known = [state.marks for state in self.states.values() if state.complete]
+        return Marks(*map(max, zip(*known, strict=True))) if known else None
 
     def forget(self, work: Work, names: Sequence[str] = ()) -> None:
         """These, or all, begin anew with the next step. Raises Busy."""
@@ -304,6 +325,22 @@ class Engine:
             for name in names or list(self.rollups):
                 marks.delete(work, name)
             self._see([state for state in self.states.values() if names and state.name not in names])
+
+    def audit(self, work: Work, day: date) -> list[Wrong]:
+        """The rollups of which that day is wrong begin anew with the next step. Raises Busy."""
+        with work.transaction():
+            heads = self._heads.now(work)
+            states = {state.name: state for state in self._valid(work, heads) if state.complete}
+            if not states or any(state.marks.amended != heads.amended for state in states.values()):
+                raise Busy  # with that taken in, it will be compared
+            audit = Audit(work, day, self.zone)
+            wrong = list(audit.wrong({name: self.rollups[name] for name in states}, states))
+            for each in wrong:
+                marks.delete(work, each.name)
+            found = audit.strays(max(state.marks for state in states.values()))
+        if found:
+            late.mark(work, found)
+        return wrong
 
     def behind(self, work: Work, name: str) -> int:
         """How many ids of visits and events it has yet to come to."""
@@ -344,6 +381,10 @@ class Engine:
                 work.do("create table analyzed (at)")
                 work.do("drop table analyzed")
         self.states |= {state.name: replace(state, analyzed=state.marks.visits) for state in due}
+
+
+def _asked(work: Work, sql: str, values: Mapping[str, int]) -> int:
+    return work.do(sql, {name: value for name, value in values.items() if f":{name}" in sql})
 
 
 def _compare(rollup: Rollup, columns: Sequence[str]) -> None:

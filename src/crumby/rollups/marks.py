@@ -15,6 +15,7 @@ class Marks(NamedTuple):
     visits: int = 0
     events: int = 0
     engagements: int = 0
+    amended: int = 0
 
     def behind(self, heads: "Marks") -> int:
         """How many ids of visits and events are still to come."""
@@ -39,13 +40,17 @@ class State:
 
 
 def read(work: Work) -> list[State]:
-    columns = "name, hash, zone, visits, events, engagements, witness, complete, analyzed, version"
     return [
         State(name, hash_, zone, Marks(*marks), witness, bool(complete), analyzed, version)
         for name, hash_, zone, *marks, witness, complete, analyzed, version in work.rows(
-            f"select {columns} from {STATE}"
+            f"select {', '.join(columns())} from {STATE}"
         )
     ]
+
+
+def columns() -> list[str]:
+    """Of the state table."""
+    return list(_row(State("", "", "")))
 
 
 def create(work: Work, state: State) -> None:
@@ -69,14 +74,38 @@ def move(work: Work, before: State, after: State) -> None:
 
 
 def witness(work: Work, visit: int) -> str:
-    """What tells a visit from any other that may come to have its id."""
-    if not visit:
-        return ""
-    found = work.rows("select hit_id, datetime from visits where id = :visit", {"visit": visit})
-    if not found:
-        return "gone"
-    hit_id, at = found[0]
-    return f"{hit_id.hex() if isinstance(hit_id, bytes) else '-'} {str(at)[:60]}"
+    """The last visit that is in it, and what tells it from any other that may come to have its id."""
+    last = (
+        "select id, hit_id, datetime from visits where id <= :visit and datetime is not null order by id desc limit 1"
+    )
+    return next((_testimony(*row) for row in work.rows(last, {"visit": visit})), "")
+
+
+def sound(work: Work, states: Iterable[State]) -> list[State]:
+    """Those whose witness is still there, or has been taken out since."""
+    known: dict[tuple[str, int, int], bool] = {}
+
+    def testified(state: State) -> bool:
+        key = (state.witness, state.marks.visits, state.marks.amended)
+        if key not in known:
+            known[key] = _testifies(work, state)
+        return known[key]
+
+    return list(filter(testified, states))
+
+
+def _testifies(work: Work, state: State) -> bool:
+    if not state.witness:
+        return not witness(work, state.marks.visits)
+    own = {"visit": int(state.witness.split()[0])}
+    there = "select id, hit_id, datetime from visits where id = :visit"
+    gone = "select visit, hit_id, datetime from amended where visit = :visit and sign < 0 and id > :amended"
+    rows = [*work.rows(there, own), *work.rows(gone, own | {"amended": state.marks.amended})]
+    return state.witness in {_testimony(*row) for row in rows}
+
+
+def _testimony(visit: int, hit_id: bytes | None, at: object) -> str:
+    return f"{visit} {hit_id.hex() if isinstance(hit_id, bytes) else '-'} {str(at)[:40]}"
 
 
 def groups(states: Iterable[State]) -> Iterator[tuple[Marks, list[State]]]:

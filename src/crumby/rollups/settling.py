@@ -38,11 +38,15 @@ class Heads:
         return heads if time.monotonic() - then >= SETTLING_S else Marks()
 
     def chunk(self, work: Work, after: Marks, heads: Marks, most: int) -> Marks:
-        """Its last ids: of visits and events so many at the most, and all that was told."""
+        """Its last ids: of visits and events so many at the most, all that was told, and all that was amended.
+
+        Whoever amends holds the rollups' lock, so that none is missing.
+        """
         return Marks(
             self._end(work, "visits", after.visits, heads, most),
             self._end(work, "events", after.events, heads, most),
             self._end(work, "engagements", after.engagements, heads, heads.engagements),
+            max(after.amended, heads.amended),
         )
 
     def _end(self, work: Work, table: str, after: int, heads: Marks, most: int) -> int:

@@ -18,7 +18,8 @@ class Statements:
     """Of some rollups by a clock; made once."""
 
     clock: Clock
-    fill: Mapping[str, str]
+    fill: Mapping[str, str]  # by stage
+    amend: Mapping[str, str]
     by_stage: Mapping[str, Sequence[Rollup]]
     needs: Mapping[str, frozenset[str]]  # stages, by rollup
     added: Mapping[str, Sequence[str]]  # by rollup
@@ -43,9 +44,10 @@ def prepared(rollups: Iterable[Rollup], clock: Clock) -> Statements:
     needed = frozenset[str]().union(*needs.values())
     pending = clock.dialect != "sqlite" and TOLD in needed
     fill = {kind: made.hits(kind, pending=pending and kind == VIEWS) for kind in delta.KINDS if kind in needed}
+    amend = {kind: made.hits(kind, pending=TOLD in needed, amended=True) for kind in needed & {VIEWS, SECONDS}}
     if ACTS in needed:
-        fill[ACTS] = made.acts()
-    return Statements(clock, fill, by_stage, needs, added)
+        fill[ACTS], amend[ACTS] = made.acts(), made.acts(amended=True)
+    return Statements(clock, fill, amend, by_stage, needs, added)
 
 
 def _adding(rollup: Rollup, sql: str, dialect: str) -> Iterator[str]:

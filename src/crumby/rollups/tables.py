@@ -31,7 +31,7 @@ def state_table(dialect: str) -> str:
         f"name {text.format(64)} primary key, "
         f"hash {text.format(64)}, "  # of its file
         f"zone {text.format(64)}, "  # whose days it counts by
-        f"visits {number}, events {number}, engagements {number}, "  # the last ones that are in it
+        f"visits {number}, events {number}, engagements {number}, amended {number}, "  # the last ones that are in it
         f"witness {text.format(100)}, "  # tells whether that visit is still the one that it was
         f"complete {number}, "  # 1 once it has come to the end
         f"analyzed {number}, "  # visits that there were when its tables were analyzed last

@@ -22,7 +22,7 @@ BUSY_S: Final = 2.0
 STATEMENTS: Final = 400  # that SQLite keeps compiled: some five for each rollup
 STEPS: Final = 100_000  # of SQLite's machine, some milliseconds, between two looks whether to go on
 PAGES_KIB: Final = 4096  # of the rollups' file that SQLite keeps in memory
-PURGE: Final = "delete from engagements where id < min(:until, (select min(id) from engagements) + :most)"
+PURGE: Final = "delete from {0} where id < min(:until, (select min(id) from {0}) + :most)"
 LOG_LONG: Final = 4 << 20  # bytes of the rollups' log that are moved into the file
 OF_THE_FILE: Final = frozenset(
     {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG}
@@ -58,6 +58,18 @@ class Busy(Exception):
     """Another process is at it."""
 
 
+class Writing(Protocol):
+    """A transaction of the database itself."""
+
+    dialect: str
+
+    def rows(self, sql: str, values: Mapping[str, Any] = {}) -> Sequence[Any]: ...
+    def do(self, sql: str, values: Mapping[str, Any] = {}) -> int:
+        """How many rows it wrote."""
+
+    def each(self, sql: str, values: Sequence[Mapping[str, Any]]) -> None: ...
+
+
 class Work(Protocol):
     dialect: str
 
@@ -80,23 +92,48 @@ class Work(Protocol):
     def apart(self) -> contextlib.AbstractContextManager[None]:
         """For what concerns nobody else, such as temporary tables."""
 
-    def purge(self, until: int, most: int) -> int:
-        """Delete so many engagements with a smaller id, within a transaction → how many there were."""
+    def writing(self) -> contextlib.AbstractContextManager[Writing]:
+        """A transaction of the database, which hits may wait for, within one of the rollups' that has written nothing.
+
+        On a server it takes the place of that one, whose lock goes on.
+        """
+
+    def purge(self, table: str, until: int, most: int) -> int:
+        """Delete so many of its rows with a smaller id, within a transaction → how many there were."""
 
     def is_of_the_file(self, error: Exception) -> bool:
         """Whether the statement is at fault, not the database."""
 
 
-class SqliteWork:
+class SqliteWriting:
+    """A connection, as `Writing` has it."""
+
     dialect = "sqlite"
 
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, values: Mapping[str, Any] = {}) -> Sequence[Any]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def do(self, sql: str, values: Mapping[str, Any] = {}) -> int:
+        return self._connection.execute(sql, values).rowcount
+
+    def each(self, sql: str, values: Sequence[Mapping[str, Any]]) -> None:
+        self._connection.executemany(sql, values)
+
+
+class SqliteWork(SqliteWriting):
     def __init__(self, database: Path, rollups: Path) -> None:
         """Raises sqlite3.Error."""
         self._path = rollups
         self._database = database
-        self._connection = sqlite3.connect(
-            rollups, isolation_level=None, check_same_thread=False, uri=True, cached_statements=STATEMENTS
+        super().__init__(
+            sqlite3.connect(
+                rollups, isolation_level=None, check_same_thread=False, uri=True, cached_statements=STATEMENTS
+            )
         )
+        self._connection.text_factory = _text
         try:
             for pragma in (
                 f"busy_timeout = {BUSY_S * 1000:.0f}",
@@ -130,12 +167,6 @@ class SqliteWork:
     def interrupt(self) -> None:
         """From another thread: what is going on fails, and is undone."""
         self._stopped = True  # SQLite's own `interrupt` is forgotten where it comes between two statements
-
-    def rows(self, sql: str, values: Mapping[str, Any] = {}) -> Sequence[Any]:
-        return self._connection.execute(sql, values).fetchall()
-
-    def do(self, sql: str, values: Mapping[str, Any] = {}) -> int:
-        return self._connection.execute(sql, values).rowcount
 
     def plain(self, sql: str) -> int:
         return self._connection.execute(sql).rowcount
@@ -187,11 +218,19 @@ class SqliteWork:
                 self._connection.execute("pragma main.wal_checkpoint(passive)")
                 guard.execute("rollback")
 
-    def purge(self, until: int, most: int) -> int:
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Writing]:
         with contextlib.closing(sqlite3.connect(self._database, isolation_level=None, timeout=BUSY_S)) as connection:
+            connection.text_factory = _text
             for pragma in PRAGMAS:
                 connection.execute(f"pragma {pragma}")
-            return connection.execute(PURGE, {"until": until, "most": most}).rowcount
+            connection.execute("begin immediate")
+            yield SqliteWriting(connection)
+            connection.execute("commit")  # what is not committed is undone when it is closed
+
+    def purge(self, table: str, until: int, most: int) -> int:
+        with self.writing() as database:
+            return database.do(PURGE.format(table), {"until": until, "most": most})
 
     def is_of_the_file(self, error: Exception) -> bool:
         if isinstance(error, sqlite3.Warning | sqlite3.ProgrammingError):  # two statements, or something bound
@@ -200,6 +239,11 @@ class SqliteWork:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _text(octets: bytes) -> str:
+    """Another program may have written what is none."""
+    return octets.decode(errors="replace")
 
 
 class ServerWork:
@@ -258,11 +302,20 @@ class ServerWork:
                 self.rows(f"select {unlock}")
                 self._connection.commit()
 
-    def purge(self, until: int, most: int) -> int:
-        first = self.rows("select min(id) from engagements")[0][0]
+    def each(self, sql: str, values: Sequence[Mapping[str, Any]]) -> None:
+        self._connection.execute(text(sql), values)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Writing]:
+        self._connection.commit()
+        yield self
+        self._connection.commit()
+
+    def purge(self, table: str, until: int, most: int) -> int:
+        first = self.rows(f"select min(id) from {table}")[0][0]
         if first is None:
             return 0
-        return self.do("delete from engagements where id < :until", {"until": min(until, first + most)})
+        return self.do(f"delete from {table} where id < :until", {"until": min(until, first + most)})
 
     def is_of_the_file(self, error: Exception) -> bool:
         if not isinstance(error, DBAPIError) or error.connection_invalidated:
