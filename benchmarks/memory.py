@@ -26,7 +26,7 @@ from benchmarks.load import Load, hit_ids
 from benchmarks.machine import Memory, Running, Server
 
 IDLE = 70.0  # MiB resident of a process that serves, the mapped City database apart
-LOADED = 90.0
+LOADED = 90.0  # after hits, and after reports as well
 REST_S = 0.5  # a server that has used no processor time for as long has nothing left to do
 PATIENCE_S = 30.0
 HEADS = ("Rss", "Pss", "private", "mmdb", "without")
@@ -213,7 +213,7 @@ def of_case(found: Case) -> Iterator[str]:
             memory = each.memory
             figures = (memory.resident, memory.proportional, memory.private, memory.mmdb, memory.without_mmdb)
             yield f"{stage:12}{each.role:8}" + "".join(f"{figure:9.1f}" for figure in figures)
-    idle, loaded = found.most("idle"), found.most("loaded")
+    idle, loaded = found.most("idle"), max(found.most("loaded"), found.most("looked at"))
     yield f"a process that serves: idle {idle:.1f} (aim {IDLE:g}), loaded {loaded:.1f} (aim {LOADED:g})"
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 # What `crumby run` of one process imports, in its order.
-SERVER = ("crumby.cli.verbs", "crumby.cli.serve", "crumby.cli.start", "crumby.cli.protocol", "uvloop", "crumby.app")
+SERVER = ("crumby.cli.serve", "crumby.cli.start", "crumby.cli.protocol", "uvloop", "crumby.app")
 
 
 class Weigher:

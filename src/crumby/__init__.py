@@ -61,8 +61,8 @@ Around them: `web/` is what people see, `accounts.py` who they are, `asking.py` 
 `ingest/health.py` what a monitor asks, `app.py` puts it all together. Below them: `tables.py` is the schema,
 `migrations/` the way to it, `database.py` the engines, `engines.py` SQLAlchemy's without its ORM, `offsets.py` the
 clocks' changes, `durability.py` what their commits are worth, `backup/` all of the database in one file and back,
-`days.py` the calendar, `settings.py` the configuration, `background.py` what runs beside the requests, `errors.py`
-what can go wrong.
+`days.py` the calendar, `settings.py` the configuration, `values.py` what a key of it takes, `background.py` what runs
+beside the requests, `errors.py` what can go wrong.
 Nothing above is known below, and neither half knows the other.
 """
 

@@ -1,20 +1,24 @@
 """The application: `create_app` puts the halves together, its lifespan opens and closes everything.
 
-Nothing happens at import.
+Nothing happens at import. A server answers with Starlette, on which FastAPI stands: its endpoints read their requests
+by themselves, and what FastAPI is here for is the OpenAPI document. With pydantic it takes 13 MiB of 81, and so it is
+imported when somebody asks for that document.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from functools import cached_property
 from http import HTTPStatus
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
@@ -47,11 +51,14 @@ from crumby.web import login, pages
 from crumby.web.headers import SecurityHeaders, SharedPaths
 from crumby.web.render import Renderer
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
 log = logging.getLogger(__name__)
 
 
-class App(FastAPI):
-    """FastAPI with a door of its own for hits: its middleware and router cost thrice what a hit costs."""
+class App(Starlette):
+    """Starlette with a door of its own for hits: its middleware and router cost thrice what a hit costs."""
 
     door_is_open = False
 
@@ -78,7 +85,7 @@ class State(TypedDict):
     render: Renderer
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None) -> App:
     """The ASGI application. Without `settings` they are read from the environment.
 
     Raises ConfigurationError.
@@ -86,14 +93,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = (settings or load_settings()).with_secret()
     queries = QueryFolders.laid_over(settings.queries)
     app = App(
-        title="Crumby",
-        summary="Self-hosted web analytics whose reports are SQL files",
-        version=__version__,
+        routes=_routes(settings, queries),
         lifespan=_lifespan(settings, queries),
-        docs_url=None,  # served from the package, not from a CDN
-        redoc_url=None,
-        redirect_slashes=False,  # the redirect would be to whatever Host the request named
-        telemetry={"tracing": False, "metrics": False, "logs": False},
         exception_handlers={CrumbyError: _failure, HTTPException: _http_failure},
         middleware=[
             Middleware(SecurityHeaders),
@@ -101,24 +102,28 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             Middleware(Packed),
         ],
     )
+    app.router.redirect_slashes = False  # the redirect would be to whatever Host the request named
     app.door_is_open = "*" in settings.crossdomain_origin  # else the middleware has to see who asks
-    app.include_router(ingest.router)
-    app.include_router(health.router)
-    app.include_router(reporting.router)
+    return app
+
+
+def _routes(settings: Settings, queries: QueryFolders) -> list[BaseRoute]:
+    routes: list[BaseRoute] = [*ingest.routes, *health.routes, *reporting.routes, *login.routes, *pages.routes]
     if settings.sql_editor:
         from crumby.reporting import adhoc
 
-        app.include_router(adhoc.router)
-    app.include_router(login.router)
-    app.include_router(pages.router)
-    app.mount("/static", StaticFiles(directory=shipped("static")), name="static")
-    _describe(app, queries)
-    return app
+        routes += adhoc.routes
+    static = StaticFiles(directory=shipped("static"))
+    return [
+        *routes,
+        Route("/openapi.json", Document(queries), methods=["GET"]),
+        Mount("/static", static, name="static"),
+    ]
 
 
 def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
     @contextlib.asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         async with contextlib.AsyncExitStack() as stack:
             database = await stack.enter_async_context(open_database(settings))
             prepared = asyncio.Event()
@@ -166,21 +171,38 @@ async def _kept_up(rollups: Rollups, prepared: asyncio.Event) -> None:
     await rollups.keep_up()
 
 
-def _describe(app: FastAPI, queries: QueryFolders) -> None:
-    """The OpenAPI document is made at each question: a query file that was dropped in is an operation at once."""
-    generated = app.openapi
+class Document:
+    """The OpenAPI document, by FastAPI, made at each question: a query that was dropped in is an operation at once."""
 
-    def openapi() -> dict[str, Any]:
+    def __init__(self, queries: QueryFolders) -> None:
+        self._queries = queries
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        api = await asyncio.to_thread(lambda: self._api)  # its import takes half a second, for which hits would wait
+        await api(scope, receive, send)
+
+    @cached_property
+    def _api(self) -> "FastAPI":
+        from fastapi import FastAPI
+
+        api = FastAPI(
+            title="Crumby",
+            summary="Self-hosted web analytics whose reports are SQL files",
+            version=__version__,
+            docs_url=None,  # served from the package, not from a CDN
+            redoc_url=None,
+            telemetry={"tracing": False, "metrics": False, "logs": False},
+        )
+        generated = api.openapi
+        api.openapi = lambda: self._extended(generated())  # type: ignore[method-assign]  # FastAPI's own way
+        return api
+
+    def _extended(self, document: dict[str, Any]) -> dict[str, Any]:
         from crumby.ingest.operations import OPERATIONS
         from crumby.reporting.openapi import components, paths
 
-        document = dict(generated())
-        found = queries.all()
-        document["paths"] = {**paths(found), **OPERATIONS}
-        document["components"] = components(found)
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+        found = self._queries.all()
+        return {**document, "paths": {**paths(found), **OPERATIONS}, "components": components(found)}
 
 
 async def _failure(request: Request, error: Exception) -> Response:

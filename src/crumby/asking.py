@@ -1,9 +1,7 @@
 """Who asks, and in what form the answer is to come: what the reports and the pages both want to know of a request."""
 
-from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends
 from starlette.requests import Request
 
 from crumby.accounts import COOKIE, User
@@ -13,9 +11,6 @@ from crumby.errors import CrossSiteRequest
 async def signed_in(request: Request) -> User | None:
     user: User | None = await request.state.sessions.user(request.cookies.get(COOKIE))
     return user
-
-
-SignedIn = Annotated[User | None, Depends(signed_in)]
 
 
 def wants_page(request: Request) -> bool:

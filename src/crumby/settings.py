@@ -10,19 +10,16 @@ import secrets
 import tempfile
 import traceback
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any, Final, NamedTuple, Self, get_args
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
+from crumby import values
 from crumby.errors import ConfigurationError
-
-# FastAPI has forty models of the OpenAPI document, which Crumby makes by itself: 70 ms and 1 MiB, if built at import.
-BaseModel.model_config["defer_build"] = True
 
 ENVIRONMENT_ONLY = frozenset({"CRUMBY_SETTINGS"})  # names the file, so it can't stand in it
 
@@ -43,156 +40,109 @@ FLASK_KEYS = frozenset(
 )
 
 
-class Settings(BaseModel):
-    """Each key of the configuration, its default, and what it means. The README's table is held to this."""
+class Key(NamedTuple):
+    read: Callable[[object], Any]  # raises ValueError, which says what to give
+    meaning: str
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Each key of the configuration, its default, and what it means. The README's table is held to this.
+
+    A plain dataclass: pydantic would take 7 MiB of each process that serves, for eighteen keys. Raises
+    ConfigurationError, which names the key and what to give it.
+    """
 
     domain: Annotated[
         str,
-        Field(description="Host (and port) that cmb.js sends its hits to. Empty: wherever the script came from."),
+        Key(values.host, "Host (and port) that cmb.js sends its hits to. Empty: wherever the script came from."),
     ] = ""
     sqlalchemy_database_uri: Annotated[
         str,
-        Field(description="Database URL: SQLite, MySQL, MariaDB or PostgreSQL, in SQLAlchemy's syntax."),
+        Key(values.database_url, "Database URL: SQLite, MySQL, MariaDB or PostgreSQL, in SQLAlchemy's syntax."),
     ] = "sqlite:///~/crumby.db"
     geoip2_database_name: Annotated[
         Path,
-        Field(description="The City database (.mmdb) that geolocates visits. Absent: places stay empty."),
+        Key(values.path, "The City database (.mmdb) that geolocates visits. Absent: places stay empty."),
     ] = Path("~/GeoLite2-City.mmdb")
     secret_key: Annotated[
         str | None,
-        Field(description="Signs the sessions. Unset: one is made and kept, readable by its owner alone."),
+        Key(
+            values.unset_or(values.secret),
+            "Signs the sessions. Unset: one is made and kept, readable by its owner alone.",
+        ),
     ] = None
     session_cookie_secure: Annotated[
         bool,
-        Field(description="Send the session cookie over HTTPS only. Set it wherever TLS is in front."),
+        Key(values.switch, "Send the session cookie over HTTPS only. Set it wherever TLS is in front."),
     ] = False
     proxy_count: Annotated[
         int,
-        Field(
-            ge=0,
-            le=10,
-            description="Proxies in front whose X-Forwarded-For to believe. 0: the peer's address.",
-        ),
+        Key(values.whole(0, 10), "Proxies in front whose X-Forwarded-For to believe. 0: the peer's address."),
     ] = 0
     crossdomain_origin: Annotated[
         tuple[str, ...],
-        Field(description="Site or sites (a string or an iterable) that may read the API from a browser. '*': any."),
+        Key(values.origins, "Site or sites (a string or an iterable) that may read the API from a browser. '*': any."),
     ] = ("*",)
     queries: Annotated[
         Path | None,
-        Field(description="Your own query folder (public/ and private/ in it), laid over the shipped one."),
+        Key(
+            values.unset_or(values.path),
+            "Your own query folder (public/ and private/ in it), laid over the shipped one.",
+        ),
     ] = None
     time_zone: Annotated[
         str,
-        Field(description="IANA time zone in which a report's days begin and end, unless the request says `tz`."),
+        Key(values.time_zone, "IANA time zone in which a report's days begin and end, unless the request says `tz`."),
     ] = "UTC"
     query_timeout: Annotated[
         float,
-        Field(gt=0, le=3600, description="Seconds after which a report is stopped."),
+        Key(values.seconds(3600), "Seconds after which a report is stopped."),
     ] = 10.0
     query_row_limit: Annotated[
         int,
-        Field(ge=1, le=10_000_000, description="Rows after which a report's answer is cut, and says so."),
+        Key(values.whole(1, 10_000_000), "Rows after which a report's answer is cut, and says so."),
     ] = 10_000
     sql_editor: Annotated[
         bool,
-        Field(description="Let signed-in users ask in SQL of their own, at /query: read-only, with a report's limits."),
+        Key(
+            values.switch, "Let signed-in users ask in SQL of their own, at /query: read-only, with a report's limits."
+        ),
     ] = False
     spool: Annotated[
         Path,
-        Field(description="File where hits wait while a database server is away. SQLite needs none."),
+        Key(values.path, "File where hits wait while a database server is away. SQLite needs none."),
     ] = Path("~/crumby-spool.db")
     spool_limit: Annotated[
         int,
-        Field(ge=1, le=1_048_576, description="MiB that the spool may grow to; beyond, hits are answered 503."),
+        Key(values.whole(1, 1_048_576), "MiB that the spool may grow to; beyond, hits are answered 503."),
     ] = 1024
     metrics_token: Annotated[
         str | None,
-        Field(
-            min_length=16,
-            description="The bearer token with which a monitor may read /metrics. Unset: only signed-in users may.",
+        Key(
+            values.unset_or(values.token),
+            "The bearer token with which a monitor may read /metrics. Unset: only signed-in users may.",
         ),
     ] = None
     debug: Annotated[
         bool,
-        Field(description="Log at debug level and reload query pages' templates."),
+        Key(values.switch, "Log at debug level and reload query pages' templates."),
     ] = False
     sqlalchemy_echo: Annotated[
         bool,
-        Field(description="Log every SQL statement to standard error."),
+        Key(values.switch, "Log every SQL statement to standard error."),
     ] = False
     sqlalchemy_track_modifications: Annotated[
         bool,
-        Field(description="Accepted for 0.7.1's sake, without effect."),
+        Key(values.switch, "Accepted for 0.7.1's sake, without effect."),
     ] = False
 
-    @field_validator("domain")
-    @classmethod
-    def _bare_host(cls, value: str) -> str:
-        host = value.strip().removeprefix("https://").removeprefix("http://").strip("/")
-        if any(character in host for character in " \"'\\<>?#@"):
-            raise ValueError("give a host such as 'stats.example.com', with a port where it needs one")
-        return host
-
-    @field_validator("sqlalchemy_database_uri")
-    @classmethod
-    def _parsable(cls, value: str) -> str:
-        try:
-            url = make_url(value)
-        except (ArgumentError, ValueError):  # the latter: a port that is no number
-            raise ValueError("not a database URL; one looks like 'sqlite:////var/lib/crumby/crumby.db'") from None
-        if url.get_backend_name() == "sqlite" and url.database:
-            _expanded(Path(url.database))
-        return value
-
-    @field_validator("queries", "secret_key", "metrics_token", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        """`CRUMBY_QUERIES=` is no folder, above all not the one that the server was started in."""
-        return value or None
-
-    @field_validator("geoip2_database_name", "queries", "spool")
-    @classmethod
-    def _home(cls, value: Path | None) -> Path | None:
-        return value and _expanded(value)
-
-    @field_validator("crossdomain_origin", mode="before")
-    @classmethod
-    def _origins(cls, value: object) -> object:
-        """`'a.com, b.com'`, `['a.com', 'b.com']` and `''` → `('a.com', 'b.com')`, the same, and `()`."""
-        origins = value.split(",") if isinstance(value, str) else value or ()
-        if isinstance(origins, (list, tuple, set, frozenset)):
-            return tuple(str(origin).strip().rstrip("/") for origin in origins if str(origin).strip())
-        return origins
-
-    @field_validator("secret_key", mode="before")
-    @classmethod
-    def _bytes_of_any_kind(cls, value: object) -> object:
-        """`os.urandom(24)`, as many a crumby.cfg of 0.7.1 has it, is rarely UTF-8."""
-        return value.decode("latin-1") if isinstance(value, bytes) else value
-
-    @field_validator(
-        "session_cookie_secure",
-        "sql_editor",
-        "debug",
-        "sqlalchemy_echo",
-        "sqlalchemy_track_modifications",
-        mode="before",
-    )
-    @classmethod
-    def _none_is_off(cls, value: object) -> object:
-        return False if value is None else value
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone_exists(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"no time zone {value!r}; one is 'Europe/Berlin'") from None
-        return value
+    def __post_init__(self) -> None:
+        for name, key in KEYS.items():
+            try:
+                object.__setattr__(self, name, key.read(getattr(self, name)))
+            except ValueError as error:
+                raise ConfigurationError(f"{name.upper()}: {error}") from None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -205,7 +155,7 @@ class Settings(BaseModel):
         """
         if self.secret_key:
             return self
-        return self.model_copy(update={"secret_key": persisted_secret(self._secret_file())})
+        return replace(self, secret_key=persisted_secret(self._secret_file()))
 
     def _secret_file(self) -> Path:
         url = make_url(self.sqlalchemy_database_uri)
@@ -217,12 +167,7 @@ class Settings(BaseModel):
             raise ConfigurationError("SECRET_KEY is not set, and there is no home folder to keep one in") from None
 
 
-def _expanded(path: Path) -> Path:
-    """Raises ValueError where an account has no home folder, or a name has no account."""
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        raise ValueError(f"there is no home folder for the ~ of {path}; write the whole path") from None
+KEYS: Final[Mapping[str, Key]] = {each.name: get_args(each.type)[1] for each in fields(Settings)}
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -230,21 +175,16 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
     Raises ConfigurationError, which names the key or the file and what to do about it.
     """
-    values = {key: value for key, value in _from_file(environ).items() if key not in FLASK_KEYS}
-    values |= {
+    said = {key: value for key, value in _from_file(environ).items() if key not in FLASK_KEYS}
+    said |= {
         name.removeprefix("CRUMBY_"): value
         for name, value in environ.items()
         if name.startswith("CRUMBY_") and name not in ENVIRONMENT_ONLY and not name.startswith("CRUMBY_TEST_")
     }
-    for key in values:
-        if key.lower() not in Settings.model_fields:
+    for key in said:
+        if key.lower() not in KEYS:
             raise ConfigurationError(_unknown(key))
-    try:
-        return Settings(**{key.lower(): value for key, value in values.items()})
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = str(first["loc"][0]).upper()
-        raise ConfigurationError(f"{key}: {first['msg'].removeprefix('Value error, ')}") from None
+    return Settings(**{key.lower(): value for key, value in said.items()})
 
 
 def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -273,7 +213,7 @@ def _line(error: BaseException, path: Path) -> str:
 
 
 def _unknown(key: str) -> str:
-    near = difflib.get_close_matches(key, [field.upper() for field in Settings.model_fields], n=1)
+    near = difflib.get_close_matches(key, [name.upper() for name in KEYS], n=1)
     hint = f"did you mean {near[0]}?" if near else "`crumby env` lists the keys there are"
     return f"{key}: there is no such key; {hint}"
 

@@ -4,7 +4,8 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def in_this_process(
+    patch: pytest.MonkeyPatch, _program: str, _words: Sequence[str], environ: Mapping[str, str]
+) -> None:
+    """What `run` does with a program of its own."""
+    for name in environ.keys() - os.environ.keys():
+        patch.setenv(name, environ[name])
+    main()
+
+
 @pytest.fixture
 def crumby(home: Path) -> Ask:
     """Run `crumby WORDS…` as a process, with more variables in its environment."""
@@ -67,6 +77,7 @@ def verb(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
             patch.setattr(sys, "stdin", io.StringIO(stdin))
             for name, value in environ.items():
                 patch.setenv(name, value)
+            patch.setattr(os, "execve", partial(in_this_process, patch))
             with pytest.raises(SystemExit) as ended:
                 main()
         said = capsys.readouterr()

@@ -6,6 +6,8 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +27,12 @@ def test_the_start_tells_the_address_the_tag_and_how_to_add_a_user(two_workers: 
     assert f"Crumby is at {two_workers.url}\n" in two_workers.log
     assert f'<script src="{two_workers.url}/cmb.js"></script>\n' in two_workers.log
     assert "crumby adduser NAME\n" in two_workers.log
+
+
+def test_the_server_is_the_process_that_was_started_and_shows_its_words(two_workers: servers.Crumby) -> None:
+    """Planted: cli/anew.py hands on `sys.argv` in the place of `sys.orig_argv`."""
+    shown = Path(f"/proc/{two_workers.process.pid}/cmdline").read_text("utf-8").split("\0")[:-1]
+    assert shown[1:] == [str(word) for word in two_workers.command()][1:]
 
 
 def test_two_workers_serve(two_workers: servers.Crumby) -> None:
@@ -77,8 +85,8 @@ def test_a_port_that_is_taken_is_named_and_ends_it(crumby: Ask) -> None:
         ({"domain": "stats.example.com", "session_cookie_secure": True}, "::", "https://stats.example.com/cmb.js"),
     ],
 )
-def test_the_tag_is_of_the_address_that_a_browser_can_reach(settings: dict[str, object], host: str, tag: str) -> None:
-    configured = Settings.model_validate(settings)
+def test_the_tag_is_of_the_address_that_a_browser_can_reach(settings: dict[str, Any], host: str, tag: str) -> None:
+    configured = Settings(**settings)
     script = start.script_host(configured, host, 5000)
     said = start._greeting(configured, "http://127.0.0.1:5000", script, has_users=True)
     assert f'<script src="{tag}"></script>' in said

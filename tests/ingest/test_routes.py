@@ -200,7 +200,7 @@ def test_both_packings_hold_the_same_script() -> None:
 
 
 def test_every_endpoint_is_described() -> None:
-    from crumby.ingest.routes import router
+    from crumby.ingest.routes import routes
 
-    served = {getattr(route, "path", "") for route in router.routes}
+    served = {getattr(route, "path", "") for route in routes}
     assert served == set(OPERATIONS)

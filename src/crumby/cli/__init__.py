@@ -1,10 +1,21 @@
-"""The command line: `crumby VERB`. One topic a file; `verbs.py` lists them, and says what went wrong in one line.
+"""The command line: `crumby VERB`. One topic a file; `verbs.py` lists them, `telling.py` says what went wrong.
 
-Each worker of `crumby run` imports this package, so nothing stands here.
+Each worker of `crumby run` imports this package, and the server itself is a process of its own kind, so nothing else
+stands here.
 """
 
 
 def main() -> None:
-    from crumby.cli import verbs
+    from crumby.cli import anew
 
-    verbs.main()
+    options = anew.asked()
+    if options is None:
+        from crumby.cli import verbs
+
+        verbs.main()
+    else:
+        from crumby.cli.serve import serve
+        from crumby.cli.telling import in_one_line
+
+        with in_one_line():
+            serve(**options)

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -11,7 +12,7 @@ from sqlalchemy import make_url
 
 from crumby.cli.people import Json, show
 from crumby.errors import ConfigurationError
-from crumby.settings import Settings, load_settings
+from crumby.settings import KEYS, Settings, load_settings
 
 FILE_NAME: Final = "crumby.cfg"
 HIDDEN: Final = "********"
@@ -25,18 +26,22 @@ def env(json_: Json = False) -> None:
         return
     table = Table("key", "value", "meaning")
     for key, value in values.items():
-        table.add_row(key, str(value), Settings.model_fields[key.lower()].description)
+        table.add_row(key, str(value), KEYS[key.lower()].meaning)
     show(table)
 
 
 def redacted(settings: Settings) -> dict[str, Any]:
     """The settings by their keys, without what opens anything."""
-    values = {key.upper(): value for key, value in settings.model_dump(mode="json").items()}
+    values = {key.upper(): _plain(value) for key, value in asdict(settings).items()}
     for key in SECRETS:
         values[key] = values[key] and HIDDEN
     url = make_url(settings.sqlalchemy_database_uri)
     values["SQLALCHEMY_DATABASE_URI"] = url.set(query=dict.fromkeys(url.query, HIDDEN)).render_as_string()
     return dict(sorted(values.items()))
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
 
 
 def init(
@@ -62,9 +67,13 @@ def template(secret: str) -> str:
         "# Crumby's configuration, in Python's syntax: upper-case names are its keys, any code may stand beside them.",
         "# A line without its # takes effect. CRUMBY_<KEY> variables of the environment win over this file.",
     ]
-    for key, field in Settings.model_fields.items():
-        value = f"SECRET_KEY = {secret!r}" if key == "secret_key" else f"#{key.upper()} = {_literal(field.default)}"
-        parts.append(f"# {field.description}\n{value}")
+    for name, key in KEYS.items():
+        value = (
+            f"SECRET_KEY = {secret!r}"
+            if name == "secret_key"
+            else f"#{name.upper()} = {_literal(getattr(Settings, name))}"
+        )
+        parts.append(f"# {key.meaning}\n{value}")
     return "\n\n".join(parts) + "\n"
 
 

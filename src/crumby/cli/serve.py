@@ -1,11 +1,10 @@
-"""`crumby run`: uvicorn, in this process or in several."""
+"""What `crumby run` runs: uvicorn, in this process or in several."""
 
 import copy
 import socket
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 
@@ -14,14 +13,7 @@ from crumby.cli.workers import prepared_by_a_child, run_workers
 DRAIN = 7  # seconds that a stop waits for requests under way; Docker kills what has not ended after ten
 
 
-def run(
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is every one.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen at.", min=0, max=65535)] = 5000,
-    uds: Annotated[str | None, typer.Option(help="Listen at a Unix socket instead, for a proxy.")] = None,
-    workers: Annotated[int, typer.Option(help="Number of processes.", min=1, max=64)] = 1,
-    root_path: Annotated[str, typer.Option(help="Path that a proxy serves Crumby below, such as /stats.")] = "",
-    reload: Annotated[bool, typer.Option("--reload", help="Start anew when the code changes.")] = False,
-) -> None:
+def serve(host: str, port: int, uds: str | None, workers: int, root_path: str, reload: bool) -> None:
     several = workers > 1 and not reload
     if uds:
         clear_stale_socket(Path(uds))

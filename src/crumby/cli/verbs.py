@@ -1,18 +1,16 @@
 """The verbs there are. Of their modules the one that is asked for is imported, and all of them for the help alone.
 
-The server is a verb as well: what the other ones need, 15 MiB, would stay with it.
+That is quicker; the server, which is a verb as well, leaves what is imported here behind: `anew.py`.
 """
 
-import contextlib
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from typing import Annotated, Final, NamedTuple
 
 import typer
 
 from crumby import __version__
-from crumby.errors import CrumbyError
+from crumby.cli.telling import in_one_line
 
 
 class Verb(NamedTuple):
@@ -31,7 +29,7 @@ VERBS: Final = {
     "query": Verb("query", "Ask a query file; list, check or begin them."),
     "restore": Verb("backup", "Make the database hold what a backup does."),
     "rollup": Verb("rollup", "Bring what is counted beforehand up to date, or count it anew."),
-    "run": Verb("serve", "Serve Crumby."),
+    "run": Verb("run", "Serve Crumby."),
     "users": Verb("people", "List the users."),
 }
 
@@ -72,27 +70,3 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-@contextlib.contextmanager
-def in_one_line() -> Iterator[None]:
-    """Tell what went wrong in one line, and end with exit code 1."""
-    try:
-        yield
-    except Exception as error:
-        said = _one_line(error)
-        if said is None:
-            raise
-        print(f"crumby: {said}", file=sys.stderr)
-        raise SystemExit(1) from None
-
-
-def _one_line(error: Exception) -> str | None:
-    """None for a fault of Crumby's own, whose traceback is wanted."""
-    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    if isinstance(error, DBAPIError):
-        return str(error.orig).partition("\n")[0]  # without the statement, whose values are nobody's business
-    return " ".join(str(error).split()) if isinstance(error, (CrumbyError, OSError, SQLAlchemyError)) else None

@@ -76,7 +76,7 @@ def prepared_by_a_child(host: str, port: int, uds: str | None) -> bool:
 
 def _prepare(sending: Connection, host: str, port: int, uds: str | None) -> None:
     from crumby.cli.start import prepare
-    from crumby.cli.verbs import in_one_line
+    from crumby.cli.telling import in_one_line
 
     with in_one_line():
         sending.send(prepare(host, port, uds))

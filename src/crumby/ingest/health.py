@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.core import GaugeMetricFamily
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from crumby import __version__
 from crumby.asking import signed_in
@@ -29,8 +29,6 @@ from crumby.ingest.writer import Writer
 
 LASTS: Final = 1.0  # seconds that an answer of the database is good for, however often one asks
 PATIENCE: Final = 5.0  # seconds; a store says within two that its server is away, and whether the spool takes hits
-
-router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +84,10 @@ class Health:
         return self.metrics.exposition(_gauges(await self.report()))
 
 
-@router.get("/healthz")
-async def alive() -> Response:
+async def alive(_request: Request) -> Response:
     return JSONResponse({"status": "alive", "version": __version__})
 
 
-@router.get("/readyz")
 async def ready(request: Request) -> Response:
     report: Report = await request.state.health.report()
     body: dict[str, Any] = {"status": report.status}
@@ -105,7 +101,6 @@ async def ready(request: Request) -> Response:
     return JSONResponse(body, status, {"Cache-Control": "no-store"})
 
 
-@router.get("/metrics")
 async def metrics(request: Request) -> Response:
     if not await _may_look_inside(request):
         raise SignInRequired("sign in, or send the configuration's METRICS_TOKEN as `Authorization: Bearer …`")
@@ -137,3 +132,10 @@ def _gauges(report: Report) -> list[GaugeMetricFamily]:
     build = GaugeMetricFamily("crumby_build_info", "The version that runs", labels=["version"])
     build.add_metric([__version__], 1)
     return [*gauges, build]
+
+
+routes: Final = (
+    Route("/healthz", alive),
+    Route("/readyz", ready),
+    Route("/metrics", metrics),
+)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, cast
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -26,6 +25,9 @@ SCRIPT_PATH: Final = "/cmb.js"
 PIXEL_PATH: Final = "/{number}.gif"
 
 NUMBERED: Final = re.compile(r"/([0-9]{1,20})\.gif\Z")
+
+HIT_URL: Final = HIT_PATH.encode()  # as they stand in the first line of a request
+PIXEL_URL: Final = re.compile(rb"/([0-9]{1,20})\.gif(?:\?([^#]*))?")
 
 
 def door(scope: Scope) -> ASGIApp | None:
@@ -108,10 +110,8 @@ class _Endpoint:
         await self._app(scope, receive, send)
 
 
-router = APIRouter(
-    routes=[
-        Route(HIT_PATH, _Endpoint(hit), methods=["POST"]),
-        Route(PIXEL_PATH, _Endpoint(pixel), methods=["GET"]),
-        Route(SCRIPT_PATH, script, methods=["GET"]),
-    ]
+routes: Final = (
+    Route(HIT_PATH, _Endpoint(hit), methods=["POST"]),
+    Route(PIXEL_PATH, _Endpoint(pixel), methods=["GET"]),
+    Route(SCRIPT_PATH, script),
 )

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from fastapi import APIRouter
 from jinja2 import Environment, TemplateError, nodes
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
-from crumby.asking import SignedIn, refuse_other_sites
+from crumby.asking import refuse_other_sites, signed_in
 from crumby.errors import BadRequest, InvalidParameter, QueryFileError, SignInRequired
 from crumby.reporting import macros
 from crumby.reporting.body import embodied
@@ -46,8 +46,6 @@ PLAIN: Final = (
 )  # fmt: skip
 OF_DAYS: Final = frozenset({"replace", "split"})  # t0.replace("-", "")
 
-router = APIRouter(prefix="/query", include_in_schema=False)
-
 
 class AdHoc(Query):
     @property
@@ -55,8 +53,8 @@ class AdHoc(Query):
         return "the SQL"
 
 
-@router.api_route("", methods=["GET", "HEAD"])
-async def editor(request: Request, user: SignedIn) -> Response:
+async def editor(request: Request) -> Response:
+    user = await signed_in(request)
     if not user:
         raise SignInRequired("this takes a signed-in user")
     settings = request.state.settings
@@ -71,9 +69,9 @@ async def editor(request: Request, user: SignedIn) -> Response:
     return page
 
 
-@router.post("")
-async def answer(request: Request, user: SignedIn) -> Response:
+async def answer(request: Request) -> Response:
     """The answer to `{"sql": …}`; whatever else is there is said as a report's parameters are: `"days": 7`."""
+    user = await signed_in(request)
     refuse_other_sites(request)
     if not user:
         raise SignInRequired("this takes a signed-in user")
@@ -181,3 +179,9 @@ def _beyond(node: nodes.Node) -> str:
     return (
         f"line {node.lineno}: a template here has macros and `if` alone, and this is more ({kind}); a file can have it"
     )
+
+
+routes: Final = (
+    Route("/query", editor),
+    Route("/query", answer, methods=["POST"]),
+)

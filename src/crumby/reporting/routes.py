@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -118,14 +117,12 @@ def chosen_format(asked: Mapping[str, str]) -> Format:
 
 
 # Starlette's own routes: around a path operation FastAPI does as much as around the whole rest of a known answer.
-router = APIRouter(
-    routes=[
-        Route(f"{path}{end}", endpoint, methods=["GET"])
-        for path, endpoint in (
-            ("/api", every_query),
-            ("/api/{collection}", queries_of),
-            ("/api/{collection}/{name}", answer),
-        )
-        for end in ("", "/")
-    ]
+routes: Final = tuple(
+    Route(f"{path}{end}", endpoint)
+    for path, endpoint in (
+        ("/api", every_query),
+        ("/api/{collection}", queries_of),
+        ("/api/{collection}/{name}", answer),
+    )
+    for end in ("", "/")
 )

@@ -3,27 +3,23 @@
 import re
 from typing import Final
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 
 from crumby.accounts import COOKIE, SESSION_AGE, Accounts, Sessions
 from crumby.asking import refuse_other_sites
-
-router = APIRouter(include_in_schema=False)
 
 # A path on this site: one slash, then neither a slash nor a backslash, which browsers take for one.
 OWN_PATH: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 
 
-@router.get("/login")
 async def form(request: Request) -> Response:
     context = {"next": safe_next(request.query_params.get("next")), "error": None}
     page: Response = request.state.render(request, "login.html", context)
     return page
 
 
-@router.post("/login")
 async def sign_in(request: Request) -> Response:
     refuse_other_sites(request)
     accounts: Accounts = request.state.accounts
@@ -48,7 +44,6 @@ async def sign_in(request: Request) -> Response:
     return response
 
 
-@router.post("/logout")
 async def sign_out(request: Request) -> Response:
     refuse_other_sites(request)
     response = RedirectResponse(request.scope.get("root_path", "") + "/login", 303)
@@ -59,3 +54,10 @@ async def sign_out(request: Request) -> Response:
 def safe_next(target: str | None) -> str:
     r"""The target if it is a path on this site, else nothing: `//evil.example` and `/\evil.example` are not."""
     return target if target and OWN_PATH.fullmatch(target) else ""
+
+
+routes: Final = (
+    Route("/login", form),
+    Route("/login", sign_in, methods=["POST"]),
+    Route("/logout", sign_out, methods=["POST"]),
+)

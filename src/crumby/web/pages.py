@@ -1,13 +1,11 @@
 """The dashboard, the API explorers, and what went wrong."""
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
 
-from crumby.asking import SignedIn, wants_page
+from crumby.asking import signed_in, wants_page
 from crumby.errors import CrumbyError, SignInRequired, Unavailable
-
-router = APIRouter(include_in_schema=False)
 
 TITLES = {
     401: "Sign in first",
@@ -20,21 +18,23 @@ TITLES = {
 }
 
 
-@router.get("/")
-async def dashboard(request: Request, user: SignedIn) -> Response:
-    name = user and user.name
+async def dashboard(request: Request) -> Response:
+    name = await _name(request)
     config = {"root": request.scope.get("root_path", ""), "user": name}
     return _page(request, "index.html", {"user": name, "config": config})
 
 
-@router.get("/docs")
-async def explorer(request: Request, user: SignedIn) -> Response:
-    return _page(request, "docs.html", {"user": user and user.name})
+async def explorer(request: Request) -> Response:
+    return _page(request, "docs.html", {"user": await _name(request)})
 
 
-@router.get("/redoc")
-async def reference(request: Request, user: SignedIn) -> Response:
-    return _page(request, "redoc.html", {"user": user and user.name})
+async def reference(request: Request) -> Response:
+    return _page(request, "redoc.html", {"user": await _name(request)})
+
+
+async def _name(request: Request) -> str | None:
+    user = await signed_in(request)
+    return user.name if user else None
 
 
 def _page(request: Request, template: str, context: dict[str, object]) -> Response:
@@ -53,3 +53,10 @@ def failure(request: Request, error: CrumbyError) -> Response:
         return page
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else None
     return JSONResponse({"error": type(error).__name__, "detail": str(error)}, error.status, headers)
+
+
+routes = (
+    Route("/", dashboard),
+    Route("/docs", explorer),
+    Route("/redoc", reference),
+)

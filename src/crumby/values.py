@@ -1,0 +1,128 @@
+"""What a key of the configuration takes: text of the environment or a value of Python → the value that is meant.
+
+Each of these raises ValueError, which says what to give. It repeats no text, for that may be a secret.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+T = TypeVar("T")
+
+TOKEN_LENGTH: Final = 16  # characters; a shorter one can be guessed
+ON: Final = frozenset({"1", "true", "yes", "on", "t", "y"})
+OFF: Final = frozenset({"0", "false", "no", "off", "f", "n", "none"})
+
+
+def text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"give a text in quotes, not {type(value).__name__}")  # noqa: TRY004 - one error for all
+    return value
+
+
+def switch(value: object) -> bool:
+    """`'yes'`, `'1'`, 1 and True are on; `'off'`, 0, None and False are off."""
+    word = str(value).strip().lower()
+    if word not in ON | OFF:
+        raise ValueError("give True or False (in the environment 1 or 0, on or off)")
+    return word in ON
+
+
+def whole(least: int, most: int) -> Callable[[object], int]:
+    def taken(value: object) -> int:
+        number = _number(value)
+        if not (number.is_integer() and least <= number <= most):
+            raise ValueError(f"give a whole number from {least} to {most:,}")
+        return int(number)
+
+    return taken
+
+
+def seconds(most: float) -> Callable[[object], float]:
+    def taken(value: object) -> float:
+        number = _number(value)
+        if not 0 < number <= most:
+            raise ValueError(f"give a number of seconds above 0, {most:g} at most")
+        return number
+
+    return taken
+
+
+def _number(value: object) -> float:
+    """Not a number, where it is none."""
+    try:
+        return float(value) if isinstance(value, (str, int, float)) else math.nan
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def path(value: object) -> Path:
+    if not isinstance(value, (str, Path)):
+        raise ValueError(f"give a path in quotes, not {type(value).__name__}")  # noqa: TRY004 - one error for all
+    return expanded(Path(value))
+
+
+def expanded(there: Path) -> Path:
+    """Raises ValueError where an account has no home folder, or a name has no account."""
+    try:
+        return there.expanduser()
+    except RuntimeError:
+        raise ValueError(f"there is no home folder for the ~ of {there}; write the whole path") from None
+
+
+def unset_or(taken: Callable[[object], T]) -> Callable[[object], T | None]:
+    """`CRUMBY_QUERIES=` is no folder, above all not the one that the server was started in."""
+    return lambda value: taken(value) if value else None
+
+
+def secret(value: object) -> str:
+    """`os.urandom(24)`, as many a crumby.cfg of 0.7.1 has it, is rarely UTF-8."""
+    return value.decode("latin-1") if isinstance(value, bytes) else text(value)
+
+
+def token(value: object) -> str:
+    said = text(value)
+    if len(said) < TOKEN_LENGTH:
+        raise ValueError(f"give at least {TOKEN_LENGTH} characters")
+    return said
+
+
+def host(value: object) -> str:
+    """`https://stats.example.com/` → `stats.example.com`."""
+    bare = text(value).strip().removeprefix("https://").removeprefix("http://").strip("/")
+    if any(character in bare for character in " \"'\\<>?#@"):
+        raise ValueError("give a host such as 'stats.example.com', with a port where it needs one")
+    return bare
+
+
+def database_url(value: object) -> str:
+    said = text(value)
+    try:
+        url = make_url(said)
+    except (ArgumentError, ValueError):  # the latter: a port that is no number
+        raise ValueError("not a database URL; one looks like 'sqlite:////var/lib/crumby/crumby.db'") from None
+    if url.get_backend_name() == "sqlite" and url.database:
+        expanded(Path(url.database))
+    return said
+
+
+def origins(value: object) -> tuple[str, ...]:
+    """`'a.com, b.com'`, `['a.com', 'b.com']` and `''` → `('a.com', 'b.com')`, the same, and `()`."""
+    several = value.split(",") if isinstance(value, str) else value or ()
+    if isinstance(several, bytes) or not isinstance(several, Iterable):
+        raise ValueError("give a site or several, such as 'https://www.example.com'")  # noqa: TRY004 - one error for all
+    return tuple(str(origin).strip().rstrip("/") for origin in several if str(origin).strip())
+
+
+def time_zone(value: object) -> str:
+    said = text(value)
+    try:
+        ZoneInfo(said)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"no time zone {said!r}; one is 'Europe/Berlin'") from None
+    return said
