@@ -13,6 +13,7 @@ from typing import Final
 
 from crumby import cli
 from crumby.database import PRAGMAS
+from crumby.errors import CrumbyError
 from crumby.ingest import store, writer
 from crumby.ingest.client import Client
 from crumby.ingest.hit import Hit
@@ -27,13 +28,15 @@ class EarlyWriter(writer.Writer):
     request is answered 503, which would cost without counting.
     """
 
-    async def write(self, hits: Sequence[Hit], client: Client) -> None:
-        writing = super().write(hits, client)
-        if self.waiting >= AHEAD:
-            await writing
-            return
-        writing.send(None)  # as far as where it would wait; a task of its own for the rest would cost time
-        writing.close()
+    def put(self, hits: Sequence[Hit], client: Client, tell: writer.Tell) -> None:
+        late = self.waiting >= AHEAD
+        super().put(hits, client, tell if late else _nobody)
+        if not late:
+            tell(None)
+
+
+def _nobody(_error: CrumbyError | None) -> None:
+    """Whoever asked has had an answer."""
 
 
 def durable() -> None:

@@ -229,6 +229,15 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
 
+    def close(self) -> None:
+        pass
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
 
 async def test_who_does_not_read_the_answers_is_not_written_to(server: Served) -> None:
     """Seen to fail on answers that are written to a full connection."""
@@ -244,6 +253,21 @@ async def test_who_does_not_read_the_answers_is_not_written_to(server: Served) -
     await asyncio.sleep(0.05)
     assert wire.written.startswith(b"HTTP/1.1 204 ")
     protocol._unset_keepalive_if_required()
+
+
+async def test_a_hit_that_comes_in_pieces_while_the_server_stops_is_the_last_of_its_connection(server: Served) -> None:
+    """Seen to fail where the application, which a hit that is too long is left to, is not told of the stop."""
+    for body, status in ((hit(), b"204"), (hit().ljust(MAX_BODY + 1), b"413")):
+        protocol = Protocol(server._config, ServerState(), server.state)
+        wire = Wire()
+        protocol.connection_made(wire)
+        whole = post(body, last=False)
+        protocol.data_received(whole[:-1])
+        protocol.shutdown()
+        protocol.data_received(whole[-1:])
+        await asyncio.sleep(0.2)
+        assert wire.written[9:12] == status
+        assert b"\r\nconnection: close\r\n" in wire.written
 
 
 async def test_a_client_that_has_left_gets_no_answer_and_its_hit_is_stored(server: Served) -> None:

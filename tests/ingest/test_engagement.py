@@ -56,6 +56,20 @@ async def test_one_that_comes_with_its_visit_is_stored_after_it(
     assert await known(database_url, settings) == [(8, 80), (5, 80)]
 
 
+async def test_what_is_told_of_a_visit_twice_in_an_array_is_added_once(
+    client: httpx.AsyncClient, database_url: str, settings: MakeSettings
+) -> None:
+    """Seen to fail where each adds what it is more than the visit had before both: 7 and 9 seconds made 16."""
+    assert await post(client, document(1), told(1, es=7, sp=95), told(1, es=9, sp=40), told(1, es=8, sp=0)) == 204
+    assert await known(database_url, settings) == [(9, 95)]
+    async with (
+        open_database(settings(sqlalchemy_database_uri=database_url)) as database,
+        database.engine.connect() as connection,
+    ):
+        asked = "select engaged, told, scroll, scrolled, finished from engagements"
+        assert [tuple(row) for row in await connection.exec_driver_sql(asked)] == [(9, 1, 95, 1, 1)]
+
+
 async def test_one_that_names_no_visit_changes_nothing(
     client: httpx.AsyncClient, database_url: str, settings: MakeSettings
 ) -> None:

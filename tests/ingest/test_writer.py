@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -260,3 +261,11 @@ async def test_a_file_that_is_damaged_has_its_hits_sent_again(tmp_path: Path) ->
     with pytest.raises(DatabaseUnavailable, match=r"crumby\.db: file is not a database"):
         await store.insert([], [])
     await store.close()
+
+
+async def test_the_collector_of_cycles_rests_while_there_is_a_writer_and_no_longer(tmp_path: Path) -> None:
+    """Seen to fail on Python's own threshold, and on one that stays."""
+    before = gc.get_threshold()
+    async with open_writer(Geo(tmp_path / "none.mmdb"), Slow(), Metrics()):
+        assert gc.get_threshold() == (writer_module.OBJECTS, *before[1:])
+    assert gc.get_threshold() == before

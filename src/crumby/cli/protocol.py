@@ -2,28 +2,48 @@
 
 import logging
 from functools import lru_cache, partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from starlette.responses import Response
-from starlette.types import Scope
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from crumby.ingest.desk import Desk
+from crumby.ingest.desk import Answer, Desk
 from crumby.ingest.hit import MAX_BODY
-from crumby.ingest.routes import NUMBERED, door, peer
+from crumby.ingest.routes import HIT_URL, PIXEL_URL
 
 log = logging.getLogger(__name__)
 
 LINGER: Final = 0.5  # seconds; a request that was on its way when the stop came is here by then
 
 
+class _Nobody:
+    """Who waits for the parts of a hit: there is no task."""
+
+    def set(self) -> None:
+        pass
+
+
+class Coming:
+    """A hit under way, in the place of uvicorn's `RequestResponseCycle`: what it asks of one, and no more."""
+
+    __slots__ = ("body", "disconnected", "keep_alive", "more_body", "response_complete")
+
+    message_event: Final = _Nobody()
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self.body = b""
+        self.more_body = True
+        self.keep_alive = keep_alive
+        self.disconnected = False
+        self.response_complete = False
+
+
 class Protocol(HttpToolsProtocol):
-    """A hit goes from its connection to the desk without a task and without the application: that is half its cost.
+    """A hit goes from its connection to the desk without a task, a scope and the application: two thirds of its cost.
 
     uvicorn still reads the request, keeps the order of those that come at once, the connection and its time-outs. What
-    is out of the ordinary (a client that waits for `100 Continue`, does not read its answers, sends too much or leaves
-    early) is left to it and the application, as is every other request.
+    is out of the ordinary (a client that waits for `100 Continue`, does not read its answers, sends several at once,
+    sends too much or leaves early) is left to it and the application, as is every other request.
 
     A connection that the stop finds idle may have its next request on the way, and closing would cut it. It stays for
     a moment; what comes in is answered with `Connection: close`.
@@ -34,66 +54,90 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._desk = Desk(self.app_state)
-        self._coming: RequestResponseCycle | None = None  # a hit whose body is not all there
+        self._coming: Coming | None = None  # a hit that is not all there
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        if (
-            app is not self.app
-            or cycle.waiting_for_100_continue
-            or not self._desk.is_open
-            or not door(cast("Scope", cycle.scope))
-        ):
-            super()._start_asgi_task(cycle, app)
-        elif cycle.more_body:
-            self._coming = cycle
+    def on_message_begin(self) -> None:
+        """Without a scope, which a hit has no need of."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    def on_headers_complete(self) -> None:
+        if self._is_plain_hit():
+            keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
+            self._coming = self.cycle = Coming(keep_alive=keep_alive)  # type: ignore[assignment]
         else:
-            self._hand_in(cycle)
+            self._leave_to_app()
+        if self.leaving:
+            self.cycle.keep_alive = False
+
+    def _is_plain_hit(self) -> bool:
+        method = self.parser.get_method()
+        return (
+            ((method == b"POST" and self.url == HIT_URL) or (method == b"GET" and bool(PIXEL_URL.fullmatch(self.url))))
+            and self._idle()
+            and self._desk.is_open
+            and not (self.root_path or self.expect_100_continue or self.flow.write_paused)
+            and not self.parser.should_upgrade()
+        )
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
         if self._coming and len(self._coming.body) > MAX_BODY:
-            self._leave_to_app(self._coming)
+            self._leave_to_app()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        if self._coming and not self._coming.more_body:
+        if self._coming:
             self._hand_in(self._coming)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
         if self._coming:
-            self._leave_to_app(self._coming)
+            self._leave_to_app()
+        super().connection_lost(exc)
 
-    def _leave_to_app(self, cycle: RequestResponseCycle) -> None:
-        self._coming = None
-        super()._start_asgi_task(cycle, self.app)
+    def _leave_to_app(self) -> None:
+        """What has come of this request, as if it came by now."""
+        coming, self._coming = self._coming, None
+        if coming:
+            self.cycle = None  # type: ignore[assignment]
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url = url
+        self.headers += headers
+        self.expect_100_continue = expects
+        super().on_headers_complete()
+        if coming:
+            self.cycle.body += coming.body
+            self.cycle.more_body = coming.more_body
+            self.cycle.keep_alive = coming.keep_alive
+            self.cycle.message_event.set()
 
-    def _hand_in(self, cycle: RequestResponseCycle) -> None:
-        self._coming = None
-        scope = cast("Scope", cycle.scope)
-        answer = partial(self._answer, cycle)
+    def _hand_in(self, coming: Coming) -> None:
+        answer = partial(self._answer, coming)
         try:
-            if number := NUMBERED.fullmatch(scope["path"]):
-                self._desk.pixel(number[1], scope["query_string"], scope["headers"], peer(scope), answer)
-            else:
-                self._desk.post(bytes(cycle.body), scope["headers"], peer(scope), answer)
+            self._at_desk(coming, answer)
         except Exception:  # to the parser it would be a request that is none, and be answered 400
             log.exception("a hit could not be handed in")
-            super()._start_asgi_task(cycle, self.app)
+            self._leave_to_app()
+        self._coming = None
 
-    def _answer(self, cycle: RequestResponseCycle, response: Response) -> None:
+    def _at_desk(self, coming: Coming, answer: Answer) -> None:
+        peer = self.client[0] if self.client else None
+        if pixel := PIXEL_URL.fullmatch(self.url):
+            self._desk.pixel(pixel[1].decode(), pixel[2] or b"", self.headers, peer, answer)
+        else:
+            self._desk.post(coming.body, self.headers, peer, answer)
+
+    def _answer(self, coming: Coming, response: Response) -> None:
         """As `RequestResponseCycle.send` would, in one piece."""
-        if cycle.disconnected:
+        if coming.disconnected:
             return
-        if self.flow.write_paused:
-            super()._start_asgi_task(cycle, cast("ASGI3Application", response))
-            return
-        self.transport.write(written(response, tuple(self.server_state.default_headers), keep_alive=cycle.keep_alive))
-        cycle.response_started = cycle.response_complete = True
-        if not cycle.keep_alive:
+        self.transport.write(written(response, tuple(self.server_state.default_headers), keep_alive=coming.keep_alive))
+        coming.response_complete = True
+        if not coming.keep_alive:
             self.transport.close()
-        cycle.on_response()
-        cycle.on_response = _nothing  # it held the connection, which holds the cycle
+        self.on_response_complete()
 
     def shutdown(self) -> None:
         self.leaving = True
@@ -102,21 +146,12 @@ class Protocol(HttpToolsProtocol):
         else:
             super().shutdown()
 
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        if self.leaving:
-            self.cycle.keep_alive = False
-
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
     def _close_if_idle(self) -> None:
         if self._idle():
             self.transport.close()
-
-
-def _nothing() -> None:
-    pass
 
 
 @lru_cache(maxsize=8)  # what is stored has two answers, and a date that changes once a second

@@ -60,7 +60,7 @@ class View(Act, Protocol):
     def utm_content(self) -> str | None: ...
 
 
-class Visitor(msgspec.Struct, frozen=True):
+class Visitor(msgspec.Struct, frozen=True, gc=False):
     """A row of `tables.visitors`, in its order: a visitor and their last session."""
 
     cid: str

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crumby.database import insert_into
 from crumby.dimensions.session import Visitor, place
-from crumby.ingest.engaged import ENGAGE, SQLITE, told
+from crumby.ingest.engaged import ENGAGE, SQLITE, at_once, told
 from crumby.ingest.enrich import Engagement, Event, Visit
 from crumby.tables import events, strays, visitors, visits
 
@@ -68,8 +68,9 @@ class SqliteBatch:
         connection.executemany(GO_ON, map(_going_on, placed.going_on))
         connection.executemany(STRAY, ((cid,) for cid in placed.strays))
         if engagements:
+            values = told(engagements)
             for text in SQLITE:
-                connection.executemany(text, told(engagements))
+                connection.executemany(text, values)
 
 
 class _Statement:
@@ -143,6 +144,7 @@ class ServerBatch:
         self._events = _Statement(insert(events), events, dialect)
         self._changed = _Statement(_upsert(dialect), visitors, dialect)
         self._stray = _once_each(dialect)
+        self._engage = at_once if dialect.name == "mysql" else _each
 
     async def insert(
         self,
@@ -175,8 +177,14 @@ class ServerBatch:
         if placed.strays:
             await connection.execute(self._stray, [{"cid": cid} for cid in sorted(set(placed.strays))])
         if engagements:
-            for each in ENGAGE:
-                await connection.execute(each, told(engagements))
+            statements, values = self._engage(told(engagements))
+            for each in statements:
+                await connection.execute(each, values)
+
+
+def _each(rows: Sequence[dict[str, Any]]) -> tuple[Sequence[Any], Sequence[dict[str, Any]]]:
+    """The statements as they are, of which asyncpg sends many rows together."""
+    return ENGAGE, rows
 
 
 async def _stored_in(connection: AsyncConnection, table: Table, rows: Sequence[Visit | Event]) -> set[bytes]:

@@ -13,12 +13,13 @@ from crumby.ingest.hit import clean
 HEADER_LENGTH: Final = 512  # characters of a header that are looked at
 ADDRESS_LENGTH: Final = 128  # characters of an address that are; the longest in use, with zone and port, has some 70
 OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+REMEMBERED: Final = 1024  # headers; 1 MiB if each were of full length
 IPV4: Final = re.compile(rf"{OCTET}\.{OCTET}\.{OCTET}\.{OCTET}")
 
 Headers = Sequence[tuple[bytes, bytes]]  # names in lower case, as ASGI has them
 
 
-class Client(msgspec.Struct, frozen=True):
+class Client(msgspec.Struct, frozen=True, gc=False):
     ip: str | None
     user_agent: str | None
     referrer: str | None
@@ -28,19 +29,34 @@ class Client(msgspec.Struct, frozen=True):
 def client_of(headers: Headers, peer: str | None, proxy_count: int) -> Client:
     """The client of a request that came from `peer` through `proxy_count` trusted proxies."""
     last = dict(headers)  # of each name
-    user_agent = last.get(b"user-agent")
-    referrer = last.get(b"referer")
-    lang = last.get(b"accept-language")
     forwarded: list[str] = []
     if proxy_count and b"x-forwarded-for" in last:
-        chains = [value for name, value in headers if name == b"x-forwarded-for"]
-        forwarded = b",".join(chains).decode("latin-1").split(",")
+        forwarded = last[b"x-forwarded-for"].decode("latin-1").split(",")
+        if len(forwarded) < proxy_count:  # each proxy may have written a line of its own
+            chains = [value for name, value in headers if name == b"x-forwarded-for"]
+            forwarded = b",".join(chains).decode("latin-1").split(",")
     return Client(
-        ip=address_behind(peer, forwarded, proxy_count),
-        user_agent=clean(user_agent.decode("latin-1")[:HEADER_LENGTH]) if user_agent is not None else None,
-        referrer=clean(referrer.decode("latin-1")) if referrer is not None else None,
-        lang=clean(first_language(lang.decode("latin-1")), 10) if lang is not None else None,
+        address_behind(peer, forwarded, proxy_count),
+        _agent(_beginning(last.get(b"user-agent"))),
+        _text(last.get(b"referer")),
+        _language(_beginning(last.get(b"accept-language"))),
     )
+
+
+def _beginning(header: bytes | None) -> bytes | None:
+    return header and header[:HEADER_LENGTH]
+
+
+def _text(header: bytes | None) -> str | None:
+    return None if header is None else clean(header.decode("latin-1"))
+
+
+_agent: Final = lru_cache(maxsize=REMEMBERED)(_text)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _language(header: bytes | None) -> str | None:
+    return None if header is None else clean(first_language(header.decode("latin-1")), 10)
 
 
 def address_behind(peer: str | None, forwarded: Sequence[str], proxy_count: int) -> str | None:

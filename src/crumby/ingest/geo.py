@@ -36,7 +36,7 @@ TRIAL: Final = (
 Version = tuple[int, int, int, int]  # device, inode, nanosecond of the change (which no tool can set), size
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """The geospatial columns of a visit. Names are English, codes ISO's."""
 
     continent: str | None = None

@@ -46,7 +46,7 @@ NUMBER: Final = re.compile(r"[0-9]{1,9}")
 Kind = Literal["visit", "event", "engagement"]
 
 
-class Hit(msgspec.Struct, frozen=True):
+class Hit(msgspec.Struct, frozen=True, gc=False):
     """One visit, event or engagement as its page told it. Text is clean and cut; None is what the page did not tell."""
 
     kind: Kind
@@ -66,7 +66,7 @@ class Hit(msgspec.Struct, frozen=True):
     scroll: int | None = None  # percent
 
 
-class Document(msgspec.Struct):
+class Document(msgspec.Struct, gc=False):
     """The v2 wire. Unknown keys are passed over: a newer script may say more."""
 
     id: str
