@@ -132,7 +132,11 @@ async def without_database(crumby: Crumby, ledger: Ledger) -> None:
     """What needs no database works, what needs it says that it is away."""
     async with http(crumby) as client:
         for path in ("/cmb.js", "/healthz"):
-            assert (await client.get(path)).status_code == 200
+            try:
+                assert (await client.get(path)).status_code == 200
+            except httpx.HTTPError as error:
+                error.add_note(crumby.log)
+                raise
         report = await client.get(REPORT)
         assert report.status_code == 503, (report.status_code, report.text, crumby.log)
         assert report.json()["error"] == "DatabaseUnavailable"

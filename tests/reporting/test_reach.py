@@ -88,7 +88,7 @@ SESSION = {
     "mysql": "select @n, @@tx_read_only, @@max_statement_time, @@time_zone, @@sql_mode, @@autocommit",
     "postgresql": "select current_setting('default_transaction_read_only'), current_setting('transaction_read_only'),"
     " current_setting('statement_timeout'), current_setting('search_path'), current_setting('timezone'),"
-    " (select count(*) from pg_locks where locktype = 'advisory')",
+    " (select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())",
 }
 
 

@@ -26,6 +26,7 @@ STOPPED = re.compile(r"interrupted|max_statement_time|maximum statement executio
 
 CONNECT_TIMEOUT: Final = 5.0  # seconds for a connection, be it the network or the other reports that keep it waiting
 
+KILL_S: Final = 1.0  # for a word to the server
 Rows = Sequence[Sequence[Any]]
 Step = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]  # does one thing that the database may be long at
 
@@ -146,17 +147,36 @@ async def _connected(database: Database, limits: Limits, statement: TextClause) 
         raise DatabaseUnavailable("the database does not answer, or too many reports wait for it") from error
     except (SQLAlchemyError, OSError) as error:
         raise DatabaseUnavailable(f"the database can't be reached: {first_line(error)}") from error
+    thread = await _thread(connection)
     try:
         yield connection
     finally:
-        await asyncio.shield(_give_back(connection, statement))  # a client that leaves now must not leave it open
+        # A client that leaves now must not leave it open.
+        await asyncio.shield(_give_back(database, connection, statement, thread))
 
 
-async def _give_back(connection: AsyncConnection, statement: TextClause) -> None:
+async def _give_back(database: Database, connection: AsyncConnection, statement: TextClause, thread: int) -> None:
     try:
+        if thread and connection.invalidated:
+            await _kill(database, thread)
         await tidy(connection, statement.text)
     finally:
         await connection.close()
+
+
+async def _thread(connection: AsyncConnection) -> int:
+    """MySQL's number of it; 0 of another database."""
+    if connection.dialect.name != "mysql":
+        return 0
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    return int(driver.thread_id())
+
+
+async def _kill(database: Database, thread: int) -> None:
+    """MySQL goes on with a statement whose connection is gone, for as long as it has nothing to send."""
+    with contextlib.suppress(SQLAlchemyError, OSError, TimeoutError):  # it has ended by itself, or so has the server
+        async with asyncio.timeout(KILL_S), database.engine.connect() as other:
+            await other.exec_driver_sql(f"kill {thread}")
 
 
 @contextlib.asynccontextmanager

@@ -174,6 +174,7 @@ MACROS: Final = (
     Macro("hour", '{{ hour("datetime") }}', "its hour, 0 to 23"),
     Macro("weekday", '{{ weekday("datetime") }}', "its day of the week: 1, Monday, to 7"),
     Macro("seconds", '{{ seconds("datetime") }}', "an instant in seconds since 1970"),
+    Macro("instant", '{{ instant("first") }}', "seconds since 1970 as an instant"),
     Macro("visits", "{{ visits() }}", "the visits, or the rollup that the header names: to stand behind `from`"),
     Macro("events", "{{ events() }}", "the events, or the rollup that the header names"),
     Macro("views", "{{ views() }}", "how many page views, or events"),
