@@ -171,6 +171,19 @@ async def test_visits_are_counted_where_no_rollup_has_what_is_asked(
     assert any("from visits" in statement.lower() for statement in given) != rolled
 
 
+async def test_a_file_of_ones_own_tells_days_of_a_rollup(site: Site) -> None:
+    """Seen to fail on a `day` that is a number there."""
+    sql = "-- rollup: totals\nselect {{ day('datetime') }} as day, {{ views() }} as views, {{ visitors() }} as visitors"
+    sql += " from {{ visits() }} where {{ period('datetime') }} and {{ filters() }} group by 1 order by 1"
+    asked = {"from": "2026-01-05", "to": "2026-03-05"}
+    with site.query(sql), statements(site) as given:
+        rolled = await ask(site, "public", "own", asked | {"tz": BERLIN})
+        counted = await ask(site, "public", "own", asked | {"tz": LONGYEARBYEN})
+    assert len(counted) > 10
+    assert rolled == counted
+    assert ["rollup_totals_day" in statement for statement in given if "views" in statement] == [True, False]
+
+
 async def test_what_is_looked_for_by_name_is_in_no_rollup(site: Site) -> None:
     with statements(site) as given:
         await ask(site, "private", "goals", {"goal_1": "buy"})
