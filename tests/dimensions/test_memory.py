@@ -98,6 +98,18 @@ def counted(rows: Iterable[Any], value: Any, start: int, end: int) -> dict[Any, 
     return {key: len(each) for key, each in cids.items()}
 
 
+def assert_that_each_dimension_adds_up(placed: list[View], start: int, end: int) -> None:
+    for dimension in STEADY:
+
+        def of(row: View, dimension: str = dimension) -> Any:
+            return value(row, dimension)
+
+        def met(row: View, dimension: str = dimension) -> int:
+            return before(row, dimension)
+
+        assert added_up(placed, of, met, start, end) == counted(placed, of, start, end), dimension
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.lists(rows, max_size=40), st.lists(deeds, max_size=20), st.lists(st.integers(1, 7), min_size=1), st.data())
 def test_visitors_of_a_period_are_those_who_were_not_there_right_before_it(
@@ -108,15 +120,7 @@ def test_visitors_of_a_period_are_those_who_were_not_there_right_before_it(
     first, last = sorted((data.draw(st.integers(0, 6)), data.draw(st.integers(0, 6))))
     start = seconds(view(0)) + first * DAY
     end = seconds(view(0)) + last * DAY + DAY
-    for dimension in STEADY:
-
-        def of(row: View, dimension: str = dimension) -> Any:
-            return value(row, dimension)
-
-        def met(row: View, dimension: str = dimension) -> int:
-            return before(row, dimension)
-
-        assert added_up(placed, of, met, start, end) == counted(placed, of, start, end), dimension
+    assert_that_each_dimension_adds_up(placed, start, end)
     ways: list[tuple[list[Any], Any, Any]] = [
         (placed, lambda _: None, lambda row: row.prev),
         (placed, lambda row: row.page, lambda row: row.page_prev),
@@ -145,15 +149,7 @@ def test_rows_that_came_in_any_order_are_put_right(
     assert (placed, done) == replayed(placed, done)
     start = seconds(view(0)) + data.draw(st.integers(0, 6)) * DAY
     end = start + data.draw(st.integers(1, 3)) * DAY
-    for dimension in STEADY:
-
-        def of(row: View, dimension: str = dimension) -> Any:
-            return value(row, dimension)
-
-        def met(row: View, dimension: str = dimension) -> int:
-            return before(row, dimension)
-
-        assert added_up(placed, of, met, start, end) == counted(placed, of, start, end), dimension
+    assert_that_each_dimension_adds_up(placed, start, end)
     pages = added_up(placed, lambda row: row.page, lambda row: row.page_prev, start, end)
     assert pages == counted(placed, lambda row: row.page, start, end)
     values = added_up(done, lambda row: (row.name, row.value), lambda row: row.value_prev, start, end)
