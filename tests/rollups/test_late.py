@@ -197,7 +197,7 @@ async def test_a_visitor_of_too_many_rows_stays_as_it_is(
     rollups: Rollups,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """So that memory has a bound. Fault: a replay of some of them."""
+    """So that memory has a bound. Fault: a sweep that does not count."""
     await come_in_any_order(stored, rollups)
     await finish(rollups)
     before = await held(database, rollups)
