@@ -123,7 +123,7 @@ class Stored:
     def __init__(self, database: Database, people: People) -> None:
         self.people = people
         path = database.sqlite_path
-        self._store = SqliteStore(path) if path else ServerStore(database.engine)
+        self._store = SqliteStore(path) if path else ServerStore(database.hits)
 
     async def come(self, views: int) -> None:
         await self.store(*self.people.batch(views))

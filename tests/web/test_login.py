@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import pytest_asyncio
-from asgi_lifespan import LifespanManager
 from starlette.types import ASGIApp
 
 from crumby.accounts import Accounts
@@ -13,6 +12,7 @@ from crumby.app import create_app
 from crumby.database import open_database
 from crumby.web.login import safe_next
 from tests.conftest import MakeSettings, settings_in
+from tests.servers import alive
 
 FORM = {"username": "ann", "password": "a good password"}
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
@@ -22,7 +22,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ASGIApp]:
     """Give one that all the tests share: they leave nothing in it."""
     settings = settings_in(tmp_path_factory.mktemp("login"))
-    async with LifespanManager(create_app(settings)) as manager:
+    async with alive(create_app(settings)) as manager:
         async with open_database(settings) as database:
             await Accounts(database.engine).add(FORM["username"], FORM["password"])
         yield manager.app
@@ -55,7 +55,7 @@ async def test_the_cookie_is_out_of_a_scripts_and_another_sites_reach(client: ht
 
 async def test_behind_tls_the_cookie_goes_over_tls_only(settings: MakeSettings) -> None:
     behind_tls = settings(session_cookie_secure="true")
-    async with LifespanManager(create_app(behind_tls)) as running:
+    async with alive(create_app(behind_tls)) as running:
         async with open_database(behind_tls) as database:
             await Accounts(database.engine).add(FORM["username"], FORM["password"])
         transport = httpx.ASGITransport(running.app)
