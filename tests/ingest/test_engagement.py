@@ -5,13 +5,13 @@ from typing import Any
 
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
 
 from crumby.app import create_app
 from crumby.database import open_database
 from tests.conftest import MakeSettings
-from tests.ingest.test_health import BEARER, TOKEN, values
+from tests.ingest.test_health import TOKEN, monitor, values
 from tests.ingest.test_routes import document, views
+from tests.servers import alive
 
 ONLY_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -96,9 +96,9 @@ async def test_an_array_that_holds_a_bad_one_is_refused_whole(client: httpx.Asyn
 async def test_it_is_counted_apart_from_hits(settings: MakeSettings) -> None:
     """Seen to fail where it counts as a hit."""
     app = create_app(settings(metrics_token=TOKEN))
-    async with LifespanManager(app) as running:
+    async with alive(app) as running:
         transport = httpx.ASGITransport(running.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test", headers=BEARER) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test", auth=monitor) as client:
             await post(client, document(1), told(1), told(1, es=9))
             counted = values((await client.get("/metrics")).text)
     assert counted['crumby_hits_total{outcome="stored",reason=""}'] == 1

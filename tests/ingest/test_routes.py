@@ -2,19 +2,23 @@
 
 import gzip
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import brotli
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
 
 from crumby.app import create_app
-from crumby.ingest.operations import OPERATIONS
+from crumby.ingest.operations import operations
+from crumby.ingest.routes import Paths
 from tests.conftest import MakeSettings
+from tests.servers import alive
 
 ONLY_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PIXEL = "/12345.gif?v=1&t=visit&cid=42&dl=https%3A%2F%2Fexample.com%2F"
+IMAGE = "/hit?dl=https%3A%2F%2Fexample.com%2F"
 
 
 def document(number: int = 1, **keys: object) -> dict[str, Any]:
@@ -39,7 +43,7 @@ async def test_a_visit_is_placed(client: httpx.AsyncClient) -> None:
 
 
 async def test_an_array_is_stored_whole_or_not_at_all(client: httpx.AsyncClient) -> None:
-    refused = await client.post("/hit", content=json.dumps([document(1), document(2, cid="")]))
+    refused = await client.post("/hit", content=json.dumps([document(1), document(2, cid=" ")]))
     assert refused.status_code == 400
     assert await views(client) == 0
     assert (await client.post("/hit", content=json.dumps([document(1), document(2)]))).status_code == 204
@@ -68,7 +72,9 @@ async def test_a_look_at_the_pixel_is_no_visit(client: httpx.AsyncClient) -> Non
     """Planted fault: Starlette's own `Route` answers HEAD with the endpoint of GET, and stores."""
     assert (await client.head(PIXEL)).status_code == 405
     assert (await client.post(PIXEL)).status_code == 405
-    assert (await client.get("/hit")).status_code == 405
+    looked = await client.head(IMAGE)
+    assert (looked.status_code, looked.headers["allow"]) == (405, "GET, POST")
+    assert (await client.put("/hit")).status_code == 405
     assert await views(client) == 0
 
 
@@ -140,7 +146,7 @@ async def test_who_may_read_the_answer_to_a_hit_is_configured(
     settings: MakeSettings, origins: str, origin: str, allowed: str | None
 ) -> None:
     """The hit itself is stored in any case: a browser that hides the answer has sent it."""
-    async with LifespanManager(create_app(settings(crossdomain_origin=origins))) as running:
+    async with alive(create_app(settings(crossdomain_origin=origins))) as running:
         transport = httpx.ASGITransport(running.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test") as client:
             for answer in (
@@ -181,7 +187,7 @@ async def test_a_script_that_the_browser_has_is_not_sent_again(client: httpx.Asy
 @pytest.mark.parametrize("forged", ["Host", "X-Forwarded-Host", "Forwarded"])
 async def test_no_header_reaches_the_script(settings: MakeSettings, forged: str) -> None:
     app = create_app(settings(domain="stats.example.com"))
-    async with LifespanManager(app) as running:
+    async with alive(app) as running:
         transport = httpx.ASGITransport(running.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test") as client:
             plain = await client.get("/cmb.js")
@@ -189,18 +195,90 @@ async def test_no_header_reaches_the_script(settings: MakeSettings, forged: str)
     assert plain.content == poisoned.content
     assert "stats.example.com" in plain.text
     assert "evil" not in poisoned.text
-    assert "__DOMAIN__" not in plain.text
+    assert "__DEFAULTS__" not in plain.text
 
 
 def test_both_packings_hold_the_same_script() -> None:
     from crumby.ingest.script import Script
 
-    bodies = Script("a.example")._bodies
+    bodies = Script("a.example").packed().bodies
     assert brotli.decompress(bodies["br"]) == gzip.decompress(bodies["gzip"]) == bodies["identity"]
 
 
 def test_every_endpoint_is_described() -> None:
-    from crumby.ingest.routes import routes
+    """Those that always are as well. Seen to fail where the document tells of the usual paths alone."""
+    for paths in (Paths(), Paths("/x/collect", "/x/s.js")):
+        described = operations(paths)
+        for route in paths.routes():
+            methods = {method.lower() for method in route.methods or ()} - {"head"}
+            assert set(described[route.path]) == methods
+        assert len(described) == len({route.path for route in paths.routes()})
 
-    served = {getattr(route, "path", "") for route in routes}
-    assert served == set(OPERATIONS)
+
+@pytest.fixture
+async def elsewhere(settings: MakeSettings, mmdb: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of an app whose script and hits are where no list of trackers looks for them."""
+    made = settings(hit_path="/x/collect", script_path="x/s.js", geoip2_database_name=str(mmdb))
+    async with alive(create_app(made)) as running:
+        transport = httpx.ASGITransport(running.app, client=("81.2.69.160", 50_000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test") as client:
+            yield client
+
+
+async def test_hits_and_the_script_are_where_the_configuration_says(elsewhere: httpx.AsyncClient) -> None:
+    """And where they always are, for pages that have the old tag. Seen to fail without either."""
+    for number, path in enumerate(("/x/collect", "/hit"), 1):
+        answer = await elsewhere.post(
+            path, content=json.dumps(document(number)), headers={"Origin": "https://a.example"}
+        )
+        assert answer.status_code == 204
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "content-security-policy" not in answer.headers
+        image = await elsewhere.get(f"{path}?dl=https%3A%2F%2Fexample.com%2F")
+        assert (image.status_code, len(image.content)) == (200, 43)
+    assert await views(elsewhere) == 4
+    script = await elsewhere.get("/x/s.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert (await elsewhere.get("/cmb.js")).status_code == 200
+    assert (await elsewhere.get("/x/other")).status_code == 404
+    assert {"/x/collect", "/x/s.js"} <= (await elsewhere.get("/openapi.json")).json()["paths"].keys()
+
+
+async def test_where_not_every_site_may_read_renamed_paths_are_told_apart_as_well(settings: MakeSettings) -> None:
+    made = settings(hit_path="/x/collect", crossdomain_origin="https://a.example")
+    async with alive(create_app(made)) as running:
+        transport = httpx.ASGITransport(running.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test") as client:
+            for origin, allowed in (("https://a.example", "https://a.example"), ("https://b.example", None)):
+                answer = await client.post("/x/collect", content=json.dumps(document()), headers={"Origin": origin})
+                assert (answer.status_code, answer.headers.get("access-control-allow-origin")) == (204, allowed)
+
+
+async def test_an_image_on_a_page_without_a_script_is_a_visit(client: httpx.AsyncClient) -> None:
+    """Of the page that the request names. Seen to fail where a second request is the same hit."""
+    headers = {"Referer": "https://example.com/caf%C3%A9?a=b", "User-Agent": "Firefox"}
+    for _ in range(2):
+        answer = await client.get("/hit", headers=headers)
+        assert (answer.status_code, len(answer.content), answer.headers["cache-control"]) == (200, 43, "no-store")
+    rows = (await client.get("/api/public/documents")).json()["data"]
+    assert [row[0] for row in rows] == ["example.com/café?a=b"]
+    assert await views(client) == 2
+    assert (await client.get("/api/public/summary")).json()["data"][0][:3] == [1, 1, 2]
+    refused = await client.get("/hit")
+    assert (refused.status_code, refused.headers["x-crumby"]) == (400, "invalid: dl, the page's address, is missing")
+
+
+async def test_visitors_without_a_cookie_are_told_apart_by_what_they_show(client: httpx.AsyncClient) -> None:
+    """By browser and by site. Seen to fail where all are one, and where each hit is another."""
+    seen = [
+        ("Firefox", "https://example.com/"),
+        ("Firefox", "https://www.example.com/b"),
+        ("Chrome", "https://example.com/"),
+        ("Firefox", "https://b.example/"),
+    ]
+    for number, (agent, dl) in enumerate(seen):
+        said = document(number, dl=dl)
+        del said["cid"]
+        answer = await client.post("/hit", content=json.dumps(said), headers={"User-Agent": agent})
+        assert answer.status_code == 204
+    assert (await client.get("/api/public/summary")).json()["data"][0][:3] == [3, 3, 4]

@@ -61,7 +61,7 @@ async def database(database_url: str, settings: MakeSettings) -> AsyncIterator[D
 @contextlib.asynccontextmanager
 async def a_store(database: Database) -> AsyncIterator[Store]:
     if not database.sqlite_path:
-        yield ServerStore(database.engine)
+        yield ServerStore(database.hits)
         return
     store = SqliteStore(database.sqlite_path)
     try:

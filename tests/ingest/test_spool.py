@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from crumby.ingest import spool as module
+from crumby.ingest import store
 from crumby.ingest.enrich import Engagement
 from crumby.ingest.spool import Depth, Spool
 from tests.ingest.test_outage import a_visit, an_event
@@ -198,3 +201,25 @@ async def test_a_row_of_an_older_version_is_completed(spool: Spool) -> None:
     run(spool.path, "update hits set row = json_remove(row, '$.site', '$.page', '$.channel', '$.device')")
     assert (await spool.first(9)).visits == [a_visit(1)]
     assert a_visit(1).channel
+
+
+def test_a_log_that_another_worker_begins_at_the_same_moment_is_waited_for(tmp_path: Path) -> None:
+    """Planted: the pragma run once."""
+    with closing(sqlite3.connect(tmp_path / "spool.db", isolation_level=None)) as connection:
+        busy = sqlite3.OperationalError("database is locked")
+        busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        refusals = [busy, busy]
+
+        class Refused:
+            def execute(self, sql: str) -> sqlite3.Cursor:
+                if refusals:
+                    raise refusals.pop()
+                return connection.execute(sql)
+
+        store._set(cast("sqlite3.Connection", Refused()), "journal_mode = wal")
+        assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+        broken = sqlite3.OperationalError("disk I/O error")
+        broken.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        refusals = [broken]
+        with pytest.raises(sqlite3.OperationalError, match="disk I/O"):
+            store._set(cast("sqlite3.Connection", Refused()), "journal_mode = wal")

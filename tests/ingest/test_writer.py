@@ -24,6 +24,7 @@ from crumby.ingest.store import RowRefused, SqliteStore
 from crumby.ingest.writer import Writer, open_writer
 from crumby.migrations import migrate
 from tests.conftest import MakeSettings
+from tests.servers import until
 
 CLIENT = Client(ip="81.2.69.160", user_agent=None, referrer=None, lang=None)
 
@@ -153,7 +154,7 @@ async def test_what_waits_goes_into_one_commit(geo: Geo) -> None:
     store = Slow()
     async with open_writer(geo, store, Metrics()) as writer:
         first = asyncio.create_task(writer.write([a_hit(0)], CLIENT))
-        await asyncio.sleep(0.01)
+        await until(lambda: store.batches)
         others = [asyncio.create_task(writer.write([a_hit(number)], CLIENT)) for number in range(1, 40)]
         await asyncio.sleep(0.01)
         assert store.batches == [1]
@@ -168,7 +169,7 @@ async def test_nobody_is_answered_before_the_commit(geo: Geo) -> None:
     store = Slow()
     async with open_writer(geo, store, Metrics()) as writer:
         waiting = asyncio.create_task(writer.write([a_hit(1)], CLIENT))
-        await asyncio.sleep(0.02)
+        await until(lambda: store.batches)
         assert store.batches == [1]
         assert not waiting.done()
         store.go.set()
@@ -197,7 +198,7 @@ async def test_a_full_queue_is_told_at_once(geo: Geo, monkeypatch: pytest.Monkey
     store = Slow()
     async with open_writer(geo, store, Metrics()) as writer:
         waiting = [asyncio.create_task(writer.write([a_hit(number)], CLIENT)) for number in range(5)]
-        await asyncio.sleep(0.01)
+        await until(lambda: sum(task.done() for task in waiting) >= 2)
         done = [task for task in waiting if task.done()]
         assert [type(task.exception()) for task in done] == [Overloaded] * 2
         store.go.set()
@@ -213,7 +214,7 @@ async def test_an_answer_that_cannot_be_given_takes_none_from_the_others(geo: Ge
         raise RuntimeError("the connection is in no state to be written to")
 
     async with open_writer(geo, store, Metrics()) as writer:
-        writer.put([a_hit(1)], CLIENT, stumble)
+        writer.put([a_hit(1)], [CLIENT], stumble)
         await writer.write([a_hit(2)], CLIENT)
         await writer.write([a_hit(3)], CLIENT)
     assert store.batches == [2, 1]

@@ -33,7 +33,8 @@ class Scene:
 
     @property
     def script(self) -> str:
-        return f"<script src='{self.stats}/cmb.js'></script>"
+        """The site is on this machine; the piece that allows that comes with the script, else it would be fetched."""
+        return f"<script src='{self.stats}/cmb.js?local&engagement' data-local data-engagement></script>"
 
     def html(self, more: str = "", *, title: str = "Crumbs", stats: str = "") -> str:
         script = self.script.replace(self.stats, stats or self.stats)
@@ -73,4 +74,4 @@ class Scene:
 
 
 def _is_hit(request: Request) -> bool:
-    return request.url.endswith("/hit") or ".gif?" in request.url
+    return "/hit" in request.url.removesuffix("/") and "/cmb.js" not in request.url

@@ -1,5 +1,6 @@
-"""static/cmb.js in Chromium, from a website of another origin to the row in the database."""
+"""The script in Chromium, from a website of another origin to the row in the database."""
 
+import json
 import os
 import re
 import signal
@@ -20,7 +21,7 @@ from tests.tracker.scene import ADDRESS, AGENT, Scene
 DAY_S = 86_400
 THIRTEEN_MONTHS = 396  # days, with the shortest months
 
-NO_FETCH = "delete window.fetch;"
+NO_FETCH = "delete window.fetch; delete window.Request; delete window.navigation;"  # as the last browsers had it
 NO_BEACON = "delete Navigator.prototype.sendBeacon;"
 THREE_WAYS = """
     const send = window.fetch;
@@ -78,23 +79,24 @@ async def test_the_cookie_is_random_first_party_and_ends_within_13_months(scene:
     visit = await scene.row("visits")
     [cookie] = await scene.profile.cookies()
     assert (cookie["name"], cookie["value"]) == ("cid", visit["cid"])
-    assert re.fullmatch("[0-9a-f]{16}", cookie["value"])
+    assert re.fullmatch("[0-9]{19}", cookie["value"])
     assert (cookie["domain"], cookie["path"], cookie["sameSite"]) == ("localhost", "/", "Lax")
-    assert not cookie["secure"]
     assert (THIRTEEN_MONTHS - 2) * DAY_S < cookie["expires"] - time.time() < THIRTEEN_MONTHS * DAY_S
 
 
-async def test_over_https_the_cookie_is_secure(scene: Scene) -> None:
+@pytest.mark.parametrize("scheme", ["https", "http"])
+async def test_over_https_alone_the_cookie_is_secure(scene: Scene, scheme: str) -> None:
+    """Seen to fail where it always is, so that a browser over http keeps none."""
     script = await (await scene.profile.request.get(f"{scene.stats}/cmb.js")).text()
-    page = scene.html(stats="https://shop.example")
+    page = scene.html(stats=f"{scheme}://shop.example")
 
     async def answer(route: Route) -> None:
-        await route.fulfill(body=script if route.request.url.endswith("cmb.js") else page, content_type="text/html")
+        await route.fulfill(body=script if "/cmb.js" in route.request.url else page, content_type="text/html")
 
-    await scene.page.route("https://shop.example/**", answer)
-    await scene.page.goto("https://shop.example/")
+    await scene.page.route(f"{scheme}://shop.example/**", answer)
+    await scene.page.goto(f"{scheme}://shop.example/")
     [cookie] = await scene.profile.cookies()
-    assert cookie["secure"]
+    assert cookie["secure"] == (scheme == "https")
 
 
 async def test_a_second_visit_keeps_the_visitor_and_does_not_renew_the_cookie(scene: Scene) -> None:
@@ -109,10 +111,12 @@ async def test_a_second_visit_keeps_the_visitor_and_does_not_renew_the_cookie(sc
 
 
 async def test_a_visitor_of_0_7_1_keeps_the_number_it_gave(scene: Scene) -> None:
+    """Seen to fail where a cookie is known by the end of its name, after any sign that is no letter."""
     await scene.profile.add_cookies(
         [
             {"name": "acid", "value": "1", "url": scene.site.url},
             {"name": "cid", "value": "1873402711", "url": scene.site.url},
+            {"name": "x-cid", "value": "2", "url": scene.site.url},
         ]
     )
     await scene.visit(scene.html())
@@ -127,10 +131,13 @@ async def test_another_program_s_cid_cookie_stays_and_still_tells_visitors_apart
     assert [cookie["value"] for cookie in await scene.profile.cookies()] == [value]
 
 
-async def test_a_page_without_cookies_sends_its_visit_all_the_same(scene: Scene) -> None:
+async def test_a_page_without_cookies_sends_its_visit_without_a_visitor(scene: Scene) -> None:
+    """The server names the visitor then, the same for both."""
+    sent = scene.watch()
     scene.site.page("/framed", scene.html("<script>cmb.event('a', 'b')</script>"))
     await scene.visit("<!doctype html><iframe sandbox='allow-scripts' src='/framed'></iframe>")
     assert (await scene.row("visits"))["cid"] == (await scene.row("events"))["cid"]
+    assert all("cid" not in json.loads(request.post_data or "{}") for request in sent)
 
 
 async def test_a_hit_is_one_post_that_needs_no_preflight(scene: Scene) -> None:
@@ -154,11 +161,13 @@ async def test_a_hit_carries_no_cookie_even_within_its_own_host(scene: Scene) ->
 
 
 @pytest.mark.parametrize(
-    ("missing", "way"),
-    [(NO_FETCH, ("POST", "ping")), (NO_FETCH + NO_BEACON, ("GET", "image"))],
+    ("missing", "ways"),
+    [(NO_FETCH, {("POST", "ping"), ("GET", "image")}), (NO_FETCH + NO_BEACON, {("GET", "image")})],
     ids=["beacon", "image"],
 )
-async def test_without_fetch_a_hit_goes_another_way_unchanged(scene: Scene, missing: str, way: tuple[str, str]) -> None:
+async def test_without_fetch_a_hit_goes_another_way_unchanged(
+    scene: Scene, missing: str, ways: set[tuple[str, str]]
+) -> None:
     await scene.page.add_init_script(missing)
     sent = scene.watch()
     await scene.visit(scene.html(title="Brot &amp; Käse+100% 🍪"))
@@ -166,7 +175,7 @@ async def test_without_fetch_a_hit_goes_another_way_unchanged(scene: Scene, miss
     visit, event = await scene.row("visits"), await scene.row("events")
     assert (visit["doc_title"], visit["screen_res"]) == ("Brot & Käse+100% 🍪", "1366x768")
     assert (event["name"], event["value"]) == ("click me", "a=b&c")
-    assert [(request.method, request.resource_type) for request in sent] == [way, way]
+    assert {(request.method, request.resource_type) for request in sent} == ways
 
 
 async def test_where_the_page_forbids_fetch_the_image_carries_the_hit(scene: Scene) -> None:
@@ -181,7 +190,7 @@ async def test_a_hit_that_is_sent_three_ways_is_stored_once(scene: Scene) -> Non
     sent = scene.watch()
     await scene.visit(scene.html())
     await scene.settle()
-    assert sorted(request.resource_type for request in sent) == ["fetch", "image", "ping"]
+    assert {request.resource_type for request in sent} == {"fetch", "image", "ping"}
     await scene.row("visits")
 
 
@@ -213,7 +222,12 @@ async def test_the_script_finds_its_server_below_a_path(scene: Scene) -> None:
 
 
 async def test_the_script_may_be_added_by_another_script(scene: Scene) -> None:
-    loader = "document.head.append(Object.assign(document.createElement('script'), {src: '%s/cmb.js'}))"
+    loader = """
+        const script = document.createElement('script');
+        script.dataset.local = '';
+        script.src = '%s/cmb.js';
+        document.head.append(script);
+    """
     await scene.visit(f"<!doctype html><script>{loader % scene.stats}</script>")
     await scene.row("visits")
 
@@ -254,3 +268,37 @@ def chromium_alone(address: str, profile: Path) -> Iterator[None]:
             yield
         finally:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("option", ["data-dnt", "data-domains='other.example'", "data-exclude='/**'"])
+async def test_nothing_is_sent_without_the_option_that_the_page_asks_for(scene: Scene, option: str) -> None:
+    """Where the rest of the script cannot be fetched. Seen to fail with fewer letters in the core's `start`."""
+    script = await (await scene.profile.request.get(f"{scene.stats}/cmb.js")).text()
+    page = f"<!doctype html><title>Private</title><script src='/cmb.js' {option}></script>"
+
+    async def answer(route: Route) -> None:
+        body = script if route.request.url.endswith("/cmb.js") else page
+        await route.fulfill(body=body, content_type="text/html")
+
+    await scene.page.route("http://shop.example/**", answer)
+    await scene.page.route("**/cmb.js?only", lambda route: route.abort())
+    sent = scene.watch()
+    async with scene.page.expect_event("requestfailed"):
+        await scene.page.goto("http://shop.example/")
+    await scene.page.evaluate("cmb.event('a', 'b')")
+    await scene.settle()
+    assert sent == []
+    assert await scene.page.evaluate("Object.keys(localStorage).length") == 0
+
+
+async def test_a_page_on_this_machine_is_told_once_why_it_is_not_counted(scene: Scene) -> None:
+    told: list[str] = []
+    scene.page.on("console", lambda message: told.append(message.text))
+    sent = scene.watch()
+    async with scene.page.expect_console_message(lambda message: "Crumby" in message.text):
+        await scene.visit(f"<!doctype html><script src='{scene.stats}/cmb.js'></script>")
+    await scene.page.evaluate("cmb.event('a', 'b')")
+    await scene.settle()
+    assert [text for text in told if "Crumby" in text] == ["Crumby: not counted: localhost"]
+    assert await scene.page.evaluate("cmb.refused") == "localhost"
+    assert sent == []

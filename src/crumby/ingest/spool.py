@@ -8,17 +8,18 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from crumby.errors import DatabaseUnavailable, SpoolUnavailable
 from crumby.ingest.enrich import Engagement, Event, Visit, completed, completed_event
 from crumby.ingest.store import SqliteThread
+from crumby.wiping import SECURE
 
 SCHEMA: Final = (
     """
@@ -41,6 +42,8 @@ DEPTH: Final = """
         (select count(*) from (select 1 from refused limit ?))
 """
 PAGE: Final = 4096  # bytes
+HELD: Final = ("hits", "refused")
+READ: Final = 1000  # rows at a time, in 2 ms, for which hits wait
 REFUSED_MOST: Final = 10_000  # rows that are counted, in 5 ms at the most
 
 _encode = msgspec.json.Encoder().encode
@@ -68,11 +71,21 @@ class Depth:
     refused: int  # set aside, up to REFUSED_MOST
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A row as it is written, of hits or of those that were set aside."""
+
+    table: str
+    number: int
+    kind: str
+    row: dict[str, Any]
+
+
 class Spool:
     def __init__(self, path: Path, limit_mib: int) -> None:
         self.path = path
         self._lock: int | None = None  # a file of its own: SQLite's locks would go with any descriptor of the spool's
-        self._thread = SqliteThread(path, f"max_page_count = {limit_mib * 1024 * 1024 // PAGE}")
+        self._thread = SqliteThread(path, f"max_page_count = {limit_mib * 1024 * 1024 // PAGE}", SECURE)
 
     async def open(self) -> None:
         """Create the file if need be, readable by its owner alone: it holds people's addresses."""
@@ -140,6 +153,27 @@ class Spool:
         oldest_s = 0.0 if added is None else max(0.0, time.time() - added)  # a clock may have been set back
         return Depth(hits, oldest_s, refused)
 
+    async def matching(self, fits: Callable[[Waiting], bool]) -> list[Waiting]:
+        """All those, in their order. Raises SpoolUnavailable."""
+        found: list[Waiting] = []
+        for table in HELD:
+            after, more = -1, True
+            while more:
+                rows = await self._transact(lambda there, table=table, after=after: _some(there, table, after))  # type: ignore[misc]
+                read = [Waiting(table, number, kind, msgspec.json.decode(row)) for number, kind, row in rows]
+                found += filter(fits, read)
+                after, more = (read[-1].number, True) if read else (after, False)
+        return found
+
+    async def forget(self, rows: Iterable[Waiting]) -> None:
+        """Raises SpoolUnavailable."""
+        for table in HELD:
+            numbers = [(each.number,) for each in rows if each.table == table]
+            delete = f"delete from {table} where number = ?"  # noqa: S608 - a name of ours
+            await self._transact(
+                lambda there, delete=delete, numbers=numbers: there.executemany(delete, numbers)  # type: ignore[misc]
+            )
+
     async def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return await self._thread.transact(work)
@@ -175,6 +209,11 @@ class Spool:
 def _key(engagement: Engagement) -> bytes:
     """Another one for each that tells something new: which is the larger, the server knows."""
     return engagement.hit_id + engagement.engaged.to_bytes(4) + engagement.scroll.to_bytes(1)
+
+
+def _some(connection: sqlite3.Connection, table: str, after: int) -> list[tuple[Any, ...]]:
+    select = f"select number, kind, row from {table} where number > ? order by number limit {READ}"  # noqa: S608
+    return connection.execute(select, (after,)).fetchall()
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from crumby.database import LOG_KEPT, PRAGMAS
 from crumby.errors import CrumbyError, DatabaseUnavailable
 from crumby.ingest.batch import ServerBatch, SqliteBatch
+from crumby.ingest.connection import KeptConnection
 from crumby.ingest.enrich import Engagement, Event, Visit
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,8 @@ LOOK_S: Final = 1.0  # between two looks at the log
 CHECKPOINT: Final = 256  # transactions between two: a log of 4 MiB in a quiet hour, of 20 under load
 SOON: Final = 8  # transactions, where a report still read the log: 16 MiB under load, where waiting made 46
 
+LOG_BEGINS_S: Final = 2.0  # for another worker to begin a new file's log
+LOOK_AGAIN_S: Final = 0.05
 TRIES: Final = 4  # of a batch whose rows other workers write as well
 CROSSED: Final = frozenset({1213, "40P01", "40001"})  # a deadlock, as MySQL and PostgreSQL say it; a serialization
 
@@ -163,7 +167,7 @@ class SqliteThread:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
             for pragma in self._pragmas:
-                connection.execute(f"pragma {pragma}")
+                _set(connection, pragma)
         except BaseException:
             connection.close()
             raise
@@ -181,6 +185,20 @@ class SqliteThread:
 def _rewrite_the_version(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("pragma user_version").fetchone()
     connection.execute(f"pragma user_version = {version}")
+
+
+def _set(connection: sqlite3.Connection, pragma: str) -> None:
+    """Where two workers begin a new file's log at once, SQLite refuses one, without the wait that it has elsewhere."""
+    deadline = time.monotonic() + LOG_BEGINS_S
+    while True:
+        try:
+            connection.execute(f"pragma {pragma}")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(LOOK_AGAIN_S)
+        else:
+            return
 
 
 class SqliteStore:
@@ -225,30 +243,37 @@ class ServerStore:
     """MySQL, MariaDB and PostgreSQL, through SQLAlchemy."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._name = engine.dialect.name
+        self.connection = KeptConnection(engine)
         self._batch = ServerBatch(engine.dialect)
 
     async def insert(
         self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement] = ()
     ) -> None:
         for more in reversed(range(TRIES)):
+            kept = self.connection.kept
             try:
-                async with self._engine.begin() as connection:
+                async with self.connection.begin() as connection:
                     if visits or events or engagements:
                         await self._batch.insert(connection, visits, events, engagements, look=more < TRIES - 1)
-            except DBAPIError as error:
-                if more and _may_pass_again(error):
-                    continue
-                if _is_of_a_row(error):
-                    raise RowRefused(str(error.orig)) from error
-                raise DatabaseUnavailable(f"{self._engine.dialect.name}: {error.orig}") from error
             except Exception as error:  # drivers have odd ones for a server that dies; the rows are to be kept anyhow
-                raise DatabaseUnavailable(f"{self._engine.dialect.name}: {type(error).__name__}: {error}") from error
+                if more and (kept or _may_pass_again(error)):
+                    continue
+                raise self._told(error) from error
             return
 
+    def _told(self, error: Exception) -> CrumbyError:
+        if not isinstance(error, DBAPIError):
+            return DatabaseUnavailable(f"{self._name}: {type(error).__name__}: {error}")
+        return (
+            RowRefused(str(error.orig)) if _is_of_a_row(error) else DatabaseUnavailable(f"{self._name}: {error.orig}")
+        )
 
-def _may_pass_again(error: DBAPIError) -> bool:
+
+def _may_pass_again(error: Exception) -> bool:
     """Whether nothing is wrong but that another worker was there first, or this very hit."""
+    if not isinstance(error, DBAPIError):
+        return False
     code = str(getattr(error.orig, "sqlstate", None) or "")
     number = error.orig.args[0] if error.orig and error.orig.args else None
     return isinstance(error, IntegrityError) or code in CROSSED or number in CROSSED

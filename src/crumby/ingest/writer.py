@@ -11,17 +11,21 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from itertools import cycle
 from typing import Final, NamedTuple
 
 from crumby.errors import CrumbyError, DatabaseUnavailable, InvalidHit, Overloaded
 from crumby.ingest import enrich
+from crumby.ingest.addresses import Storage
 from crumby.ingest.client import Client
 from crumby.ingest.enrich import Engagement, Event, Visit
 from crumby.ingest.geo import Geo
 from crumby.ingest.hit import Hit
 from crumby.ingest.metrics import Metrics
+from crumby.ingest.privacy import KEPT
 from crumby.ingest.store import RowRefused, Store
 from crumby.ingest.trouble import Trouble
+from crumby.traffic import Traffic
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +41,16 @@ class Waiting(NamedTuple):
     """The hits of one request: they are stored together or not at all."""
 
     hits: Sequence[Hit]
-    client: Client
+    clients: Sequence[Client]  # one, or one for each hit
     tell: Tell
 
 
 class Writer:
-    def __init__(self, geo: Geo, store: Store, metrics: Metrics) -> None:
+    def __init__(
+        self, geo: Geo, store: Store, metrics: Metrics, traffic: Traffic, ip_storage: Storage = "full"
+    ) -> None:
         self._geo = geo
+        self._kept = KEPT[ip_storage]
         self._store = store
         self._trouble = Trouble()
         self._metrics = metrics
@@ -51,9 +58,10 @@ class Writer:
         self._more = asyncio.Event()  # in the queue, or a stop
         self._stopped = False
         self._failed: tuple[float, str] | None = None  # when the last batch failed, and why
+        self._traffic = traffic
         self.waiting = 0  # hits in the queue
 
-    def put(self, hits: Sequence[Hit], client: Client, tell: Tell) -> None:
+    def put(self, hits: Sequence[Hit], clients: Sequence[Client], tell: Tell) -> None:
         """Have the hits committed, and then `tell`. A hit id that is there already counts as committed.
 
         It is told None, DatabaseUnavailable or InvalidHit, later. Raises Overloaded, at once. Neither a future nor a
@@ -62,7 +70,7 @@ class Writer:
         if self.waiting + len(hits) > WAITING:
             raise Overloaded("more hits wait than can be stored at once; send this one again")
         self.waiting += len(hits)
-        self._queue.append(Waiting(hits, client, tell))
+        self._queue.append(Waiting(hits, clients, tell))
         self._more.set()
 
     async def write(self, hits: Sequence[Hit], client: Client) -> None:
@@ -77,7 +85,7 @@ class Writer:
             else:
                 stored.set_result(None)
 
-        self.put(hits, client, tell)
+        self.put(hits, (client,), tell)
         await stored
 
     @property
@@ -160,20 +168,22 @@ class Writer:
         _tell(batch, error)
 
     async def _commit(self, batch: Sequence[Waiting]) -> None:
-        places = await self._geo.locate(waiting.client.ip for waiting in batch)
+        places = await self._geo.locate(client.ip for waiting in batch for client in waiting.clients)
+        kept = self._kept
         visits: list[Visit] = []
         events: list[Event] = []
         engagements: list[Engagement] = []
         for waiting in batch:
-            for hit in waiting.hits:
+            for hit, client in zip(waiting.hits, cycle(waiting.clients), strict=False):
                 if hit.kind == "visit":
-                    visits.append(enrich.visit(hit, waiting.client, places[waiting.client.ip]))
+                    visits.append(enrich.visit(hit, kept.client(client), kept.place(places[client.ip])))
                 elif hit.kind == "event":
-                    events.append(enrich.event(hit, waiting.client))
+                    events.append(enrich.event(hit, kept.client(client)))
                 else:
                     engagements.append(enrich.engagement(hit))
         started = time.perf_counter()
         await self._store.insert(visits, events, engagements)
+        self._traffic.hits += len(visits) + len(events) + len(engagements)
         self._metrics.stored(len(visits) + len(events), len(engagements))
         self._metrics.commit_seconds.observe(time.perf_counter() - started)
         self._metrics.batch_hits.observe(len(visits) + len(events) + len(engagements))
@@ -189,9 +199,15 @@ def _tell(batch: Sequence[Waiting], error: CrumbyError | None) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_writer(geo: Geo, store: Store, metrics: Metrics) -> AsyncIterator[Writer]:
+async def open_writer(
+    geo: Geo,
+    store: Store,
+    metrics: Metrics,
+    traffic: Traffic | None = None,
+    ip_storage: Storage = "full",
+) -> AsyncIterator[Writer]:
     """A running writer. Leaving the context commits all that still waits."""
-    writer = Writer(geo, store, metrics)
+    writer = Writer(geo, store, metrics, traffic or Traffic(), ip_storage)
     task = asyncio.create_task(writer.run(), name="crumby-writer")
     try:
         with _seldom_collecting():

@@ -1,0 +1,1 @@
+cmb.use("404",e=>{"yes"!=e&&404!=performance.getEntriesByType("navigation")[0].responseStatus||cmb.event("404",location.pathname)});

@@ -1,0 +1,1 @@
+cmb.use("downloads",e=>["click","auxclick"].map(t=>document.addEventListener(t,t=>{let p=t.target.closest("a[href]");e=e||"pdf,docx?,xlsx?,pptx?,od[tsp],csv,txt,epub,zip,rar,7z,gz,tar,dmg,exe,msi,pkg,deb,apk,iso,mp[34],wav,mov,jpe?g,png,svg",p&&RegExp("\\.("+e.replace(/\s*,\s*/g,"|")+")$","i").test(p.pathname)&&cmb.event("Download",p.href)})));

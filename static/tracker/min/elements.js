@@ -1,0 +1,1 @@
+cmb.use("elements",()=>["click","submit"].map(e=>document.addEventListener(e,t=>{let a=t.target.closest("[data-cmb-event]"),s={};if(!a||"FORM"==a.tagName!=("submit"==e))return;for(let e in a.dataset)/^cmb./.test(e)&&(s[e[3].toLowerCase()+e.slice(4)]=a.dataset[e]);let{event:l,value:m}=s;delete s.event,delete s.value,cmb.event(l,m,s)})));

@@ -1,0 +1,1 @@
+document.currentScript.dataset.cid="none";try{/(^| )cid=\d{19}(;|$)/.test(document.cookie)&&(document.cookie="cid=;Path=/;Max-Age=0")}catch(c){}

@@ -1,0 +1,1 @@
+cmb.use("forms",()=>document.addEventListener("submit",t=>{let e=e=>t.target.getAttribute(e);cmb.event("Form",e("name")||e("id")||e("action"))}));

@@ -1,0 +1,1 @@
+cmb.use("outbound",()=>["click","auxclick"].map(t=>document.addEventListener(t,t=>{let e=t.target.closest("a[href]");e&&e.host&&e.host!=location.host&&cmb.event("Outbound link",e.href)})));
