@@ -1,0 +1,133 @@
+"""How many hits one address may send: so many a second and so many a day, beyond them 429 and `Retry-After`.
+
+An address of IPv6 is its /64, which is what a household has. A second's hits may come at once, and so may those of
+the next fifteen: a school that opens a page together is one address. The tracker keeps a hit that comes too early and
+sends it later, so nothing of a visit is lost.
+
+What was sent is kept in two rows of counters, whatever comes: an address has one in each, by a keyed hash, and the
+smaller one counts. So a counter says too much where addresses share it, never too little; of a thousand addresses that
+flood at once, one other address in a thousand shares both counters with them. A table of addresses would grow with
+them, and would have to forget those who flood for those who come once.
+
+Each process counts for itself: with several workers an address may send as much to each.
+"""
+
+import hashlib
+import math
+import os
+import time
+from array import array
+from collections.abc import Callable
+from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_pton
+from typing import Any, Final
+
+from crumby.errors import TooManyHits
+from crumby.ingest.hit import MAX_HITS
+
+BURST_S: Final = 15.0  # seconds whose hits may come at once
+LENIENT_S: Final = 1e-6  # what is added up of many numbers is off by less
+COUNTERS: Final = 32_768  # in a row; both rows of seconds and of days take 768 KiB
+REMEMBERED: Final = 4096  # addresses whose counters are known; 1 MiB
+DAY_S: Final = 86_400
+
+# Beginnings of addresses that no visitor has: who comes from there is a proxy, or works beside the server.
+NEIGHBOURS: Final = (
+    *((network << 24, 0xFF << 24) for network in (10, 127)),
+    (0xC0A8 << 16, 0xFFFF << 16),  # 192.168.0.0/16
+    (0xA9FE << 16, 0xFFFF << 16),  # 169.254.0.0/16
+    (0xAC10 << 16, 0xFFF0 << 16),  # 172.16.0.0/12
+    (0x6440 << 16, 0xFFC0 << 16),  # 100.64.0.0/10
+)
+LOCAL: Final = (0xFC, 0xFE)  # fc00::/7 and fe80::/10 by their first octets
+
+
+class Limiter:
+    """`rate` in hits a second, `daily` in hits a UTC day; 0 is no limit. `clock` and `now` in seconds."""
+
+    def __init__(
+        self,
+        rate: float,
+        daily: int,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
+        self._now = now
+        self._cost = 1 / rate if rate else 0.0  # seconds of a counter that a hit takes
+        # An array of hits is stored whole or not at all: a counter has room for the longest.
+        self._burst_s = max(BURST_S, MAX_HITS * self._cost)
+        self._daily = daily
+        self._midnight = 0.0  # at which the day's counters begin anew
+        self._busy_until = array("d", bytes(8 * 2 * COUNTERS)) if rate else None
+        self._today = array("I", bytes(4 * 2 * COUNTERS)) if daily else None
+        self._counters = lru_cache(maxsize=REMEMBERED)(_hashed(os.urandom(16)))
+
+    def check(self, ip: str | None, hits: int = 1) -> None:
+        """Count the hits of an address. Raises TooManyHits, and then they are not counted."""
+        counters = self._counters(ip)
+        if counters is None:
+            return
+        one, two = counters
+        sent = self._sent(one, two) + hits if self._today else 0
+        if sent > self._daily:
+            message = "one address has sent all that it may in a day; send the rest tomorrow"
+            raise TooManyHits("daily-limit", message, math.ceil(self._midnight - self._now()))
+        if self._busy_until:
+            self._take(self._busy_until, one, two, hits)
+        if self._today:
+            _raise_to(self._today, one, two, sent)
+
+    def _take(self, busy: "array[float]", one: int, two: int, hits: int) -> None:
+        """A bucket that leaks, told by the moment at which it will be empty."""
+        now = self._clock()
+        until = min(busy[two], busy[one])
+        until = (max(now, until)) + hits * self._cost
+        early = until - now - self._burst_s
+        if early > LENIENT_S:
+            message = "so many hits at once are too many from one address; send them later"
+            raise TooManyHits("rate-limited", message, math.ceil(early))
+        _raise_to(busy, one, two, until)
+
+    def _sent(self, one: int, two: int) -> int:
+        """In this day, before now."""
+        if self._now() >= self._midnight:
+            self._midnight = (self._now() // DAY_S + 1) * DAY_S
+            self._today = array("I", bytes(4 * 2 * COUNTERS))
+        today = self._today
+        assert today  # noqa: S101 - it is asked for where there is a limit
+        return min(today[two], today[one])
+
+
+def _raise_to(row: "array[Any]", one: int, two: int, value: float) -> None:
+    """`max` of each would take three times as long."""
+    row[one] = max(row[one], value)
+    row[two] = max(row[two], value)
+
+
+def _hashed(key: bytes) -> Callable[[str | None], tuple[int, int] | None]:
+    """The counters of an address, one in each row; None where it is not limited. Nobody can choose whose to share."""
+
+    def counters(ip: str | None) -> tuple[int, int] | None:
+        network = _network(ip)
+        if network is None:
+            return None
+        digest = hashlib.blake2b(network, digest_size=8, key=key).digest()
+        one, two = (int.from_bytes(half) % COUNTERS for half in (digest[:4], digest[4:]))
+        return one, COUNTERS + two
+
+    return counters
+
+
+def _network(ip: str | None) -> bytes | None:
+    """The address, or its /64. None where it is unknown, as behind a Unix socket, or a neighbour's."""
+    try:
+        packed = inet_pton(AF_INET6 if ":" in ip else AF_INET, ip) if ip else b""
+    except OSError:
+        return None
+    if len(packed) == 4:  # noqa: PLR2004 - octets of IPv4
+        number = int.from_bytes(packed)
+        return None if any(number & mask == network for network, mask in NEIGHBOURS) else packed
+    if not packed or packed == b"\0" * 15 + b"\1" or packed[0] & LOCAL[1] == LOCAL[0] or packed[:2] == b"\xfe\x80":
+        return None
+    return packed[:8]
