@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from crumby.errors import QueryFileError
 from crumby.reporting import sending
@@ -20,7 +21,7 @@ from crumby.reporting.answering import Answering, Told, Wanted
 from crumby.reporting.body import PACKED, Body
 from crumby.reporting.flow import Flow
 from crumby.reporting.header import parse_header
-from crumby.reporting.kept import BESIDE, SHARE, Kept
+from crumby.reporting.kept import BESIDE, SHARE, UNCHANGED_S, Kept
 from crumby.reporting.lasting import CLOSED_S, LEAST_S, MOST_S, PROPORTION, lasts_s
 from crumby.reporting.packing import SMALLEST
 from crumby.reporting.period import Period
@@ -30,6 +31,7 @@ from crumby.reporting.results import encoded
 from crumby.reporting.view import View
 from crumby.rollups import Rollups
 from crumby.settings import load_settings
+from crumby.tables import visits
 from tests.reporting.site import Site, statements
 
 SITES = ["sqlite"]
@@ -294,6 +296,51 @@ async def test_an_open_answer_lasts_in_proportion_to_its_cost(site: Site) -> Non
     assert found[1] == 21
     clock.now += 0.5
     assert answering.known(wanted(PERIODIC, slow, until)) is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "sights", "seconds", "good"),
+    [
+        (PERIODIC, [1, 1], 2 * PROPORTION + 1, True),
+        (PERIODIC, [1, 1], UNCHANGED_S, False),
+        (PERIODIC, [1, 2], 2 * PROPORTION + 1, False),
+        (PERIODIC, [None, None], 2 * PROPORTION + 1, False),
+        (f"-- cache: 5\n{PERIODIC}", [1, 1], 6, False),
+        (f"{PERIODIC} and datetime < :now", [1, 1], 1, False),
+    ],
+)
+async def test_where_nothing_was_committed_an_answer_is_good_for_longer(
+    site: Site, sql: str, sights: list[int | None], seconds: float, *, good: bool
+) -> None:
+    """Seen to fail where the sight is not looked at, where an unknown one is one, and where it is no limit at all."""
+    clock, seen = Clock(), iter(sights)
+    kept = Kept(clock=clock, sight=lambda: next(seen, sights[-1]))
+    answering = Answering(site.database, load_settings({}), lambda: 1, kept)
+    until = NOW.date() + timedelta(days=1)
+
+    def slow(_: object) -> bytes:
+        clock.now += 2
+        return b"[]"
+
+    await told(answering, wanted(sql, slow, until))
+    clock.now += seconds
+    assert bool(answering.known(wanted(sql, slow, until))) == good
+
+
+async def test_a_commit_ends_what_a_quiet_database_keeps(site: Site) -> None:
+    """Seen to fail where the logs are not looked at, and where they are and nothing is committed."""
+    with site.query("select count(*) as n, 3 as quiet from visits") as address:
+        await asyncio.sleep(0.2)  # what was committed just now may be followed by another in the same tick
+        await site.guest.get(address)
+        await asyncio.sleep(LEAST_S + 0.1)
+        with statements(site) as given:
+            before = (await site.guest.get(address)).json()["data"]
+            assert given == []
+        async with site.database.engine.begin() as connection:
+            await connection.execute(update(visits).values(doc_title="Another"))
+        with statements(site) as given:
+            assert (await site.guest.get(address)).json()["data"] == before
+            assert len(given) == 1
 
 
 async def test_the_seconds_of_a_file_count_from_when_it_was_asked(site: Site) -> None:
