@@ -20,6 +20,7 @@ from crumby.cli.protocol import Protocol
 from crumby.ingest.desk import Desk
 from crumby.ingest.hit import MAX_BODY
 from tests.conftest import MakeSettings
+from tests.servers import until
 
 ANSWER_S = 10.0
 DATE = re.compile(rb"date: [^\r]*\r\n")
@@ -87,7 +88,7 @@ class Served:
 
 @pytest.fixture
 async def server(settings: MakeSettings) -> AsyncIterator[Served]:
-    async with Served(create_app(settings()), Protocol).running() as served:
+    async with Served(create_app(settings(hit_path="/x/collect")), Protocol).running() as served:
         yield served
 
 
@@ -95,7 +96,7 @@ async def server(settings: MakeSettings) -> AsyncIterator[Served]:
 async def plain(settings: MakeSettings, tmp_path: Path) -> AsyncIterator[Served]:
     """Give the same behind uvicorn's own protocol."""
     (tmp_path / "plain").mkdir()
-    made = settings(sqlalchemy_database_uri=f"sqlite:///{tmp_path / 'plain' / 'crumby.db'}")
+    made = settings(sqlalchemy_database_uri=f"sqlite:///{tmp_path / 'plain' / 'crumby.db'}", hit_path="/x/collect")
     async with Served(create_app(made), HttpToolsProtocol).running() as served:
         yield served
 
@@ -149,7 +150,18 @@ REQUESTS = {
     "a pixel that is none": ([get(b"/1.gif?v=1&t=page&cid=42")], b"400"),
     "a pixel without a number": ([get(b"/x.gif")], b"404"),
     "a look at a pixel": ([get(PIXEL, method=b"HEAD")], b"405"),
-    "a hit by GET": ([get(b"/hit")], b"405"),
+    "an image": ([get(b"/hit?dl=https%3A%2F%2Fexample.com%2F")], b"200"),
+    "an image that says its page by a header": ([get(b"/hit", b"Referer: https://example.com/")], b"200"),
+    "an image of no page": ([get(b"/hit")], b"400"),
+    "a look at an image": ([get(b"/hit", b"Referer: https://example.com/", method=b"HEAD")], b"405"),
+    "a hit by PUT": ([get(b"/hit", method=b"PUT")], b"405"),
+    "at the renamed path": ([post(hit(), path=b"/x/collect")], b"204"),
+    "an image at the renamed path": ([get(b"/x/collect?dl=https%3A%2F%2Fexample.com%2F&id=" + b"0" * 32)], b"200"),
+    "below the renamed path": ([post(hit(), path=b"/x/collect/1")], b"404"),
+    "with a token that is none": ([post(hit(), b"Authorization: Bearer x")], b"401"),
+    "with a password of somebody else's": ([post(hit(), b"Authorization: Basic eDp5")], b"204"),
+    "that says whose it is": ([post(hit(ip="203.0.113.7"))], b"401"),
+    "of nobody": ([post(hit(cid=""))], b"204"),
     "several at once": (
         [
             post(hit(1), last=False) + post(hit(2), last=False) + get(b"/healthz", last=False)
@@ -178,6 +190,9 @@ async def test_a_hit_does_not_reach_the_application_and_all_else_does(server: Se
     await server.ask(post(hit(1)))
     await server.ask(get(PIXEL))
     await server.ask(post(b"{"))
+    await server.ask(get(b"/hit", b"Referer: https://example.com/"))
+    await server.ask(post(hit(3), path=b"/x/collect"))
+    await server.ask(post(hit(4), b"Authorization: Bearer x"))
     await server.ask(get(b"/healthz"))
     await server.ask(post(hit(2), path=b"/hits"))
     assert server.reached == ["/healthz", "/hits"]
@@ -226,6 +241,9 @@ class Wire(asyncio.Transport):
     def write(self, data: Any) -> None:
         self.written += data
 
+    def has_any(self) -> bool:
+        return bool(self.written)
+
     def is_closing(self) -> bool:
         return False
 
@@ -250,7 +268,7 @@ async def test_who_does_not_read_the_answers_is_not_written_to(server: Served) -
     await asyncio.sleep(0.2)
     assert not wire.written
     protocol.resume_writing()
-    await asyncio.sleep(0.05)
+    await until(wire.has_any)
     assert wire.written.startswith(b"HTTP/1.1 204 ")
     protocol._unset_keepalive_if_required()
 
@@ -265,7 +283,7 @@ async def test_a_hit_that_comes_in_pieces_while_the_server_stops_is_the_last_of_
         protocol.data_received(whole[:-1])
         protocol.shutdown()
         protocol.data_received(whole[-1:])
-        await asyncio.sleep(0.2)
+        await until(wire.has_any)
         assert wire.written[9:12] == status
         assert b"\r\nconnection: close\r\n" in wire.written
 

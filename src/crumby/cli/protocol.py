@@ -9,11 +9,17 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from crumby.ingest.desk import Answer, Desk
 from crumby.ingest.hit import MAX_BODY
-from crumby.ingest.routes import HIT_URL, PIXEL_URL
+from crumby.ingest.routes import Paths
 
 log = logging.getLogger(__name__)
 
+MOST_HEAD: Final = 64 << 10  # bytes of a request's first line and headers; nginx, as it comes, lets half of it through
+MOST_READ: Final = 256 << 10  # bytes that uvloop gives at once, of which some may be of the request before
 LINGER: Final = 0.5  # seconds; a request that was on its way when the stop came is here by then
+
+
+class HeadTooLong(Exception):
+    """To the parser, and so to uvicorn, a request that is none: 400, and the connection is closed."""
 
 
 class _Nobody:
@@ -45,6 +51,9 @@ class Protocol(HttpToolsProtocol):
     is out of the ordinary (a client that waits for `100 Continue`, does not read its answers, sends several at once,
     sends too much or leaves early) is left to it and the application, as is every other request.
 
+    The parser has no bound of its own, and puts a header of many pieces together anew with each of them: one of 64 MiB
+    would keep everybody waiting. So what it has been given is counted until something comes of it.
+
     A connection that the stop finds idle may have its next request on the way, and closing would cut it. It stays for
     a moment; what comes in is answered with `Connection: close`.
     """
@@ -54,15 +63,30 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._desk = Desk(self.app_state)
+        paths: Paths = self.app_state["paths"]
+        self._hit_urls, self._pixel_url = paths.hit_urls, paths.pixel_url
         self._coming: Coming | None = None  # a hit that is not all there
+        self._given = 0  # bytes, of what was received last
+        self._head = 0  # bytes since the request began, or since something came of it
+
+    def data_received(self, data: bytes) -> None:
+        self._given = len(data)
+        self._head += self._given
+        super().data_received(data)
+        if self._head > MOST_HEAD + MOST_READ and not self.transport.is_closing():
+            self.send_400_response(f"The headers are longer than {MOST_HEAD} bytes.")
 
     def on_message_begin(self) -> None:
         """Without a scope, which a hit has no need of."""
+        self._head = self._given
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
+        if self._head > MOST_HEAD and self._length_of_head() > MOST_HEAD:
+            raise HeadTooLong
+        self._head = 0
         if self._is_plain_hit():
             keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
             self._coming = self.cycle = Coming(keep_alive=keep_alive)  # type: ignore[assignment]
@@ -71,10 +95,16 @@ class Protocol(HttpToolsProtocol):
         if self.leaving:
             self.cycle.keep_alive = False
 
+    def _length_of_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
     def _is_plain_hit(self) -> bool:
         method = self.parser.get_method()
         return (
-            ((method == b"POST" and self.url == HIT_URL) or (method == b"GET" and bool(PIXEL_URL.fullmatch(self.url))))
+            (
+                (method == b"POST" and self.url in self._hit_urls)
+                or (method == b"GET" and bool(self._pixel_url.fullmatch(self.url)))
+            )
             and self._idle()
             and self._desk.is_open
             and not (self.root_path or self.expect_100_continue or self.flow.write_paused)
@@ -82,11 +112,13 @@ class Protocol(HttpToolsProtocol):
         )
 
     def on_body(self, body: bytes) -> None:
+        self._head = 0
         super().on_body(body)
         if self._coming and len(self._coming.body) > MAX_BODY:
             self._leave_to_app()
 
     def on_message_complete(self) -> None:
+        self._head = 0
         super().on_message_complete()
         if self._coming:
             self._hand_in(self._coming)
@@ -124,10 +156,15 @@ class Protocol(HttpToolsProtocol):
 
     def _at_desk(self, coming: Coming, answer: Answer) -> None:
         peer = self.client[0] if self.client else None
-        if pixel := PIXEL_URL.fullmatch(self.url):
-            self._desk.pixel(pixel[1].decode(), pixel[2] or b"", self.headers, peer, answer)
-        else:
+        if self.parser.get_method() == b"POST":
             self._desk.post(coming.body, self.headers, peer, answer)
+            return
+        pixel = self._pixel_url.fullmatch(self.url)
+        assert pixel  # noqa: S101 - it was a plain hit
+        if pixel[1] is None:
+            self._desk.image(pixel[2] or b"", self.headers, peer, answer)
+        else:
+            self._desk.pixel(pixel[1].decode(), pixel[2] or b"", self.headers, peer, answer)
 
     def _answer(self, coming: Coming, response: Response) -> None:
         """As `RequestResponseCycle.send` would, in one piece."""

@@ -34,7 +34,7 @@ class Wrong:
 class Audit:
     def __init__(self, work: Work, day: date, zone: str) -> None:
         self._work = work
-        self._day = int(day.strftime("%Y%m%d"))
+        self.day = int(day.strftime("%Y%m%d"))
         begin, end = (
             datetime.combine(each, time(), ZoneInfo(zone)).astimezone(UTC) for each in (day, day + timedelta(1))
         )
@@ -71,7 +71,7 @@ class Audit:
         if "visitors" in told:
             told["visitors"] = "sum(case when prev_day < day then views else 0 end)"
         each = ", ".join(f"coalesce({sql}, 0)" for sql in told.values())
-        (row,) = self._work.rows(f"select {each} from {rollup.day_table} where day = :day", {"day": self._day})
+        (row,) = self._work.rows(f"select {each} from {rollup.day_table} where day = :day", {"day": self.day})
         return dict(zip(told, map(int, row), strict=True))
 
     def strays(self, until: Marks) -> list[str]:
