@@ -11,7 +11,7 @@ export class Refusal extends Error {
   }
 }
 
-/** What the page was told when it was served: `{root, user}`. */
+/** What the page was told when it was served: `{root, user, api, share}`, and at `/` where its `{script, hits}` are; an embed, `{root, api, panel, home, fixed}`. */
 export function told() {
   return JSON.parse(document.getElementById("crumby").textContent);
 }
@@ -21,11 +21,11 @@ export function told() {
  * @param {AbortSignal} [signal]
  * @throws {Refusal}
  */
-export async function ask(url, signal) {
-  const response = await send(url, { headers: JSON_WANTED, signal });
+export async function ask(url, signal, method) {
+  const response = await send(url, { method, headers: JSON_WANTED, signal });
   const body = await response.json().catch(() => null);
   if (!response.ok) throw new Refusal(reason(response.status, body), response.status);
-  if (body === null) throw new Refusal("The server's answer could not be read.", response.status);
+  if (body === null && response.status !== 204) throw new Refusal("The server's answer could not be read.", response.status);
   return body;
 }
 
@@ -66,7 +66,9 @@ async function send(url, options) {
 }
 
 function reason(status, body) {
-  if (status === 401) return "Your session has ended. Sign in again to see this.";
+  const { user, share } = told();
+  if (status === 401 && share) return "This link wants its password again.";
+  if (status === 401 && user) return "Your session has ended. Sign in again to see this.";
   if (typeof body?.detail === "string") return body.detail;
   return `The server answered ${status}.`;
 }

@@ -16,9 +16,11 @@ const drawn = new Set();
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  for (const chart of drawn) chart.redraw();
-});
+const redraw = () => { for (const chart of drawn) chart.redraw(); };
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+addEventListener("themechange", redraw);
+matchMedia("print").addEventListener("change", redraw); // on paper it is light
 
 /** Whether a column can be the x of a chart: every value a moment, in rising order, and more than one of them. */
 export function isTimeline(values) {
@@ -29,16 +31,18 @@ export function isTimeline(values) {
 /**
  * @param {{title: string, moments: string[], interval?: string, zone?: string, when?: string,
  *   series: {column: object, values: (number|null)[], before?: (number|null)[]}[]}} story
- *   `before` are the values of another period, which `when` names
+ *   `before` are the values of another period, which `when` names; `opened` is what a click on a moment does
  * @returns {{node: HTMLElement, forget: () => void}} `forget` before the node is thrown away
  */
 export function draw(story) {
   const legend = makeLegend(story);
-  const canvas = make("div", { class: "canvas", tabindex: "0", role: "img", "aria-label": summary(story) });
+  const canvas = make("div", { class: `canvas${story.opened ? " opens" : ""}`, tabindex: "0", role: "img", "aria-label": summary(story) });
   const node = make("div", { class: "chart" }, legend.node, canvas);
   const chart = new globalThis.uPlot(options(story, legend), columns(story), canvas);
   drawn.add(chart);
-  canvas.addEventListener("keydown", (event) => step(chart, event));
+  const open = () => { if (chart.cursor.idx != null) story.opened?.(story.moments[chart.cursor.idx]); };
+  canvas.addEventListener("keydown", (event) => (event.key === "Enter" ? open() : step(chart, event)));
+  canvas.addEventListener("click", ({ pointerType }) => { if (pointerType !== "touch") open(); }); // a finger reads
   canvas.addEventListener("blur", () => chart.setCursor({ left: -10, top: -10 }));
   const watch = new ResizeObserver(() => chart.setSize(size(canvas)));
   watch.observe(canvas);
@@ -53,8 +57,8 @@ export function draw(story) {
 }
 
 /**
- * A day that is not over yet would look like a fall: the way to it is a second, dashed line.
- * What was before is dotted, and drawn first: behind the rest.
+ * A day that is not over yet would look like a fall: the way to it is a second, dotted line.
+ * What was before is dashed, and drawn first: behind the rest.
  */
 function columns(story) {
   const { moments, series } = story;
@@ -79,16 +83,16 @@ function isUnderWay({ moments, interval, zone }) {
 }
 
 function size(canvas) {
-  return { width: Math.max(canvas.clientWidth, 120), height: Math.max(canvas.clientHeight, 120) };
+  return { width: Math.max(canvas.clientWidth, 120), height: Math.max(canvas.clientHeight, 60) };
 }
 
 function options(story, legend) {
   const { moments, series } = story;
   const styles = series.flatMap((one, index) => {
     const solid = line(index, one);
-    return isUnderWay(story) ? [solid, { ...solid, fill: undefined, dash: [4, 4] }] : [solid];
+    return isUnderWay(story) ? [solid, { ...solid, fill: undefined, dash: [1, 5], cap: "round" }] : [solid];
   });
-  const behind = comparable(story).map((one) => ({ ...line(series.indexOf(one), one), fill: undefined, width: 1.25, dash: [1, 4], cap: "round" }));
+  const behind = comparable(story).map((one) => ({ ...line(series.indexOf(one), one), fill: undefined, width: 1.25, dash: [6, 4] }));
   return {
     width: 600,
     height: 260,
@@ -170,7 +174,7 @@ function makeLegend(story) {
   const names = series.map(({ column }, index) => make(
     "span", { class: `series series-${(index % COLORS.length) + 1}` }, `${heading(column.name)} `, values[index], others[index],
   ));
-  const dotted = comparable(story).length ? [make("span", { class: "series dotted" }, before ?? "before")] : [];
+  const dotted = comparable(story).length ? [make("span", { class: "series dashed" }, before ?? "before")] : [];
   return {
     node: make("p", { class: "legend", "aria-live": "polite" }, ...names, ...dotted, when),
     read(index) {
@@ -202,11 +206,11 @@ function step(chart, event) {
   chart.setCursor({ left: chart.valToPos(chart.data[0][index], "x"), top: 10 });
 }
 
-function summary({ title, moments, series, interval }) {
+function summary({ title, moments, series, interval, opened }) {
   const peaks = series.map(({ column, values }) => {
     const most = Math.max(...values.map((value) => value ?? 0));
     return `${heading(column.name)} up to ${quantity(most, column)}`;
   });
   const steps = { hour: "hour by hour", week: "week by week", month: "month by month" }[interval] ?? "day by day";
-  return `${title}, ${bucket(moments[0], interval)} to ${bucket(moments.at(-1), interval)}: ${peaks.join(", ")}. Arrow keys read it ${steps}.`;
+  return `${title}, ${bucket(moments[0], interval)} to ${bucket(moments.at(-1), interval)}: ${peaks.join(", ")}. Arrow keys read it ${steps}${opened ? ", Enter shows only that" : ""}.`;
 }

@@ -181,7 +181,7 @@ function show(asked, body, took) {
   const rows = `${number(body.data.length)} ${body.data.length === 1 ? "row" : "rows"}`;
   say(
     `${rows}${body.truncated ? ", and more that were cut off" : ""}${took === null ? "" : ` in ${duration(took)}`}.`,
-    body.data.length ? plain({ columns, rows: body.data }, FIRST) : make("p", { class: "words" }, "The question was answered with no rows."),
+    body.data.length ? plain({ columns, rows: body.data }, { first: FIRST }) : make("p", { class: "words" }, "The question was answered with no rows."),
   );
   at("links").hidden = false;
 }

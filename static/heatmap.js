@@ -54,14 +54,19 @@ function shaded(value, most, column, where) {
   const empty = value === null;
   const words = empty ? "" : column.format === "count" || !column.format ? short(value) : quantity(value, column);
   const cell = make("td", { title: empty ? null : `${where}: ${quantity(value, column)}`, class: empty ? "none" : value === 0 ? "zero" : null }, words);
-  cell.style.setProperty("--heat", (most > 0 ? Math.max(0, Number(value) || 0) / most : 0).toFixed(3));
+  cell.style.setProperty("--heat", heat(most > 0 ? Math.max(0, Number(value) || 0) / most : 0, column).toFixed(3));
   return cell;
+}
+
+/** Of shares most are small beside the first, which is all: their root tells one from the other. */
+function heat(part, { format }) {
+  return format === "percent" ? Math.sqrt(part) : part;
 }
 
 function scale(most, column) {
   const steps = [0, 0.25, 0.5, 0.75, 1].map((part) => {
     const step = make("i", {});
-    step.style.setProperty("--heat", String(part));
+    step.style.setProperty("--heat", heat(part, column).toFixed(3));
     return step;
   });
   return make("p", { class: "scale", "aria-hidden": "true" }, quantity(0, column), make("span", {}, ...steps), quantity(most, column), ` ${heading(column.name).toLowerCase()}`);

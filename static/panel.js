@@ -1,27 +1,44 @@
-/** One query on the page: its title, its addresses, and its answer in the look the query asked for. */
+/** One query on the page: its addresses, its menu, and its answer in the look the query asked for. */
 
 import { Refusal, ask } from "./api.js";
+import { choosers } from "./choosers.js";
 import { button, make } from "./dom.js";
 import { number } from "./format.js";
 import { look } from "./look.js";
 import * as period from "./period.js";
+import { popup } from "./popup.js";
+import { isFiltered, question } from "./state.js";
+
+const FIRST = 9; // rows; as many as a glance takes in
+const SLOW = 1000; // ms without an answer, after which the panel says so
 
 /**
+ * @typedef {{root: string, share: object|null, dimensions: Map, pick?: Function, isPicked?: Function, plots?: Function, set?: Function, first?: number}} Page
+ *   what a panel may ask of the page that it stands on
  * @param {object} query  as the list of queries describes it
- * @param {string} root   the path Crumby is served below
+ * @param {Page} page
+ * @param {{tag?: string, role?: string, level?: string, end?: Node}} [dress]  `end` stands in the menu's place
  */
-export function panel(query, root) {
+export function panel(query, page, { tag = "article", role, level = "h3", end } = {}) {
   const id = `${query.collection}-${query.name}`;
-  const links = make("p", { class: "links" });
+  const tools = make("div", { class: "tools" });
+  const note = make("p", { class: "note", hidden: true });
   const body = make("div", { class: "body" });
-  const wide = isWide(query);
+  const title = query.title || query.name;
+  const heading = make(level, { id: `${id}-title`, title: query.description }, title);
   const node = make(
-    "article", { class: `panel card ${query.chart.kind}${wide ? " wide" : ""}`, id, "aria-labelledby": `${id}-title`, "data-query": `${query.collection}/${query.name}` },
-    make("header", {}, ...title(query, id), links),
-    body,
+    tag, { class: `panel ${query.chart.kind}`, id, role, "aria-labelledby": `${id}-title`, "data-query": `${query.collection}/${query.name}` },
+    make("header", {}, heading, tools), note, body,
   );
+  const menu = end ? { node: end } : popup("⋯", fillMenu, { name: `${title}: menu`, class: "menu", look: "icon" });
+  const most = () => page.first ?? FIRST;
+  tools.append(menu.node);
   let forget = () => {};
   let open = !query.closed;
+  let known = null; // {url, answer}, the last that was shown
+  let seen = null; // how it was
+  let state = null;
+  let signal = null;
 
   function show(content, forgetting = () => {}) {
     forget();
@@ -29,127 +46,191 @@ export function panel(query, root) {
     body.replaceChildren(content);
   }
 
+  async function fillMenu() {
+    const { items } = await import("./menu.js");
+    return items({ query, page, state, id, title, hasOwn: query.parameters.length > 0, search: question(state, query), reload: () => load(state, signal) });
+  }
+
+  function url(asked) {
+    return `${page.root}${query.url}?${question(asked, query, first(query, most()))}`;
+  }
+
   /** Shows that an answer is on its way. */
   function expect(asked) {
+    [state, signal] = [asked, null];
+    if (!open || (known && known.url === url(asked))) return;
     node.setAttribute("aria-busy", "true");
-    links.replaceChildren(...addresses(query, root, asked));
-    if (open && !body.hasChildNodes()) show(words("Loading…"));
+    if (!body.hasChildNodes()) show(make("p", { class: "words loading" }, "Loading…"));
   }
 
-  /** Asks for a period and shows what comes. @returns the answer, or null where none came */
-  async function load(asked, signal) {
-    if (signal.aborted) return null;
-    expect(asked);
-    if (!open) {
-      show(opener(() => {
-        open = true;
-        show(words("Loading…"));
-        load(asked, signal);
-      }));
-      node.removeAttribute("aria-busy");
-      return null;
+  /**
+   * Asks what the state asks, and shows what comes; what is there already is not asked for again.
+   * @returns the answer, or null where none came
+   */
+  async function load(asked, stop, anew = false) {
+    [state, signal] = [asked, stop];
+    if (stop.aborted) return null;
+    if (!open) return offer();
+    const wanted = url(asked);
+    if (!anew && known?.url === wanted) {
+      refreshLater(stop);
+      return present(known.answer);
     }
+    node.setAttribute("aria-busy", "true");
+    if (!body.hasChildNodes()) show(make("p", { class: "words loading" }, "Loading…"));
+    const patience = wait();
     try {
-      const answer = await answerFor(query, root, asked, signal);
-      present(answer, asked);
-      refreshLater(asked, signal);
+      const answer = await answerFor(wanted, query, stop);
+      known = { url: wanted, answer };
+      present(answer);
+      refreshLater(stop);
       return answer;
     } catch (error) {
-      if (signal.aborted) return null;
-      show(trouble(error, root, () => load(asked, signal)));
+      if (stop.aborted) return null;
+      known = null;
+      clear();
+      show(trouble(error, page, () => load(state, signal, true)));
       return null;
     } finally {
-      if (!signal.aborted) node.removeAttribute("aria-busy");
+      patience();
+      if (signal === stop) node.removeAttribute("aria-busy"); // else another one is under way
     }
   }
 
-  function present(answer, asked) {
-    const seen = look(query, answer) ?? { node: words(nothing(query, asked)) };
-    links.replaceChildren(...(seen.toggle ? [seen.toggle] : []), ...addresses(query, root, asked));
+  function offer() {
+    clear();
+    node.classList.add("shut");
+    menu.node.before(button("Open", () => {
+      open = true;
+      node.classList.remove("shut");
+      clear();
+      load(state, signal);
+      menu.trigger.focus();
+    }, { class: "icon", "aria-label": `${title}: open this report` }));
+    return null;
+  }
+
+  /** Says after a while that the server is still at it. */
+  function wait() {
+    const begun = performance.now();
+    const timer = setInterval(() => {
+      note.textContent = `Still counting… ${Math.round((performance.now() - begun) / 1000)} s`;
+      note.hidden = false;
+    }, SLOW);
+    return () => {
+      clearInterval(timer);
+      note.hidden = true;
+    };
+  }
+
+  /** Without the tools that a look brought; the menu stays. */
+  function clear() {
+    for (const tool of [...tools.children]) if (tool !== menu.node) tool.remove();
+  }
+
+  function present(answer) {
+    node.removeAttribute("aria-busy");
+    clear();
+    const shown = { ...query, chart: plotted(query.chart, answer.columns, state.metric) };
+    seen = look(shown, answer, { ...page, first: most(), metric: state.metric, more }) ?? { node: words(nothing(query, state)) };
+    menu.node.before(...(page.set ? choosers({ query, id, title, answer, state, set: page.set }) : []), ...(seen.toggle ? [seen.toggle] : []));
     show(seen.node, seen.forget);
-    if (answer.truncated) body.append(words(`There are more rows than these ${number(answer.rows.length)}: a shorter period shows all of its own.`));
+    if (state.filters.length && !isFiltered(query)) body.append(make("p", { class: "words small" }, "Not filtered: this report counts everything."));
+    const cut = answer.rows.length > most() && query.takes.includes("limit");
+    if (answer.truncated && !cut) body.append(words(`There are more rows than these ${number(answer.rows.length)}: a shorter period shows all of its own.`));
+    return answer;
+  }
+
+  /** All rows, to be searched and sorted. */
+  async function more() {
+    const { table } = await import("./table.js");
+    table({ query, page, state, title });
   }
 
   /** Once more after the seconds that the query says; later, while nobody looks. */
-  function refreshLater(asked, signal) {
-    if (query.refresh) setTimeout(() => refresh(asked, signal), query.refresh * 1000);
+  function refreshLater(stop) {
+    if (query.refresh) setTimeout(() => refresh(stop), query.refresh * 1000);
   }
 
-  async function refresh(asked, signal) {
-    if (document.hidden) await seen(signal);
-    if (signal.aborted) return;
+  async function refresh(stop) {
+    if (document.hidden) await isSeen(stop);
+    if (stop.aborted) return;
     // Whoever reads in it, or opened something there, is not to be disturbed; and what was there is better than an error.
-    const read = node.matches(":focus-within") || node.querySelector("[aria-pressed=true], [aria-expanded=true]");
-    const answer = read ? null : await answerFor(query, root, asked, signal).catch(() => null);
-    if (signal.aborted) return;
-    if (answer) present(answer, asked);
-    refreshLater(asked, signal);
+    const read = node.hidden || node.matches(":focus-within") || node.querySelector("[data-twin][aria-pressed=true], [aria-expanded=true]");
+    const wanted = url(state);
+    const answer = read ? null : await answerFor(wanted, query, stop).catch(() => null);
+    if (stop.aborted) return;
+    if (answer) {
+      known = { url: wanted, answer };
+      present(answer);
+    }
+    refreshLater(stop);
   }
 
-  return { node, query, wide, expect, load };
+  return { node, query, id, title, wide: isWide(query), expect, load, more, get open() { return open; }, set open(value) { open = value; } };
+}
+
+/** As many rows as are shown, and one that tells of more; a map, and a scale of whole numbers, need them all. */
+function first({ takes, chart, columns }, most) {
+  const scale = columns.find(({ name }) => name === chart.x)?.type === "integer";
+  return takes.includes("limit") && ["bars", "table"].includes(chart.kind) && !scale ? { limit: most + 1 } : {};
+}
+
+/** The chart of the column that somebody chose, if it is one of the answer's. */
+function plotted(chart, columns, metric) {
+  return chart.kind === "timeseries" && columns.some(({ name }) => name === metric) ? { ...chart, y: [metric] } : chart;
 }
 
 /** Until the page is looked at again. */
-function seen(signal) {
+function isSeen(signal) {
   return new Promise((resolve) => {
     document.addEventListener("visibilitychange", () => resolve(), { once: true, signal });
   });
 }
 
 /** Lines need the whole row; so does a table of many columns, or one that does not tell its columns. */
-function isWide({ chart, columns }) {
+function isWide({ chart, columns, tab }) {
+  if (tab) return false;
   if (chart.kind === "timeseries" || chart.kind === "heatmap") return true;
   if (chart.kind === "table") return columns.length === 0 || columns.length > 4;
   return chart.kind === "stat" && (chart.y.length || columns.length) > 2;
 }
 
-function title(query, id) {
-  const name = make("h3", { id: `${id}-title` }, query.title || query.name);
-  if (query.collection === "private") name.append(" ", make("span", { class: "badge", title: "Only people who signed in see this panel" }, "private"));
-  if (!query.description) return [name];
-  const [first] = query.description.split(/(?<=[.!?])\s/);
-  return [name, make("p", { class: "subtitle", title: query.description }, first)];
-}
-
-/** In the place of an answer that takes long, and that few look at. */
-function opener(show) {
-  return make("p", { class: "words" }, button("Open this report", show));
-}
-
-function addresses(query, root, asked) {
-  const url = `${root}${query.url}?${period.write(asked)}`;
-  const link = (format, name) => make("a", { href: `${url}${format}`, "aria-label": `${query.title || query.name} as ${name}` }, name);
-  return [link("", "JSON"), link("&format=csv", "CSV")];
-}
-
-async function answerFor(query, root, asked, signal) {
+async function answerFor(url, query, signal) {
   if (query.error) throw new Refusal(query.error, 500);
-  // A large number says little without the one before it.
-  const more = query.chart.kind === "stat" ? "&compare=previous" : "";
-  const { columns, data, meta, truncated, compared } = await ask(`${root}${query.url}?${period.write(asked)}${more}`, signal);
+  const { columns, data, meta, truncated, compared } = await ask(url, signal);
   const described = new Map((meta?.columns ?? query.columns).map((column) => [column.name, column]));
   return {
     columns: columns.map((name) => described.get(name) ?? { name }),
     rows: data,
     truncated,
     period: meta?.period,
-    compared: compared && { rows: compared.data, words: compared.period ? period.words(compared.period) : "before" },
+    compared: compared && { rows: compared.data, ...told(compared.period) },
   };
 }
 
-function nothing(query, asked) {
-  const open = query.parameters.filter((parameter) => parameter.default === null).map(({ name }) => name);
-  const without = open.length ? `, without its ${open.length === 1 ? "parameter" : "parameters"} ${open.join(", ")}` : "";
-  return `${query.name === "visits" ? "No visits" : "Nothing"} ${period.words(asked)}${without}.`;
+function told(days) {
+  return days ? { words: period.words(days), span: period.span(days) } : { words: "before", span: "before" };
+}
+
+function nothing(query, state) {
+  const given = new Set(state.own.map(([name]) => name));
+  const isOpen = ({ name, default: usual }) => usual === null && !given.has(`${query.collection}-${query.name}.${name}`);
+  const open = query.parameters.filter(isOpen).map(({ name }) => name);
+  const without = open.length && open.length === query.parameters.length ? `: its menu has a form for ${open.join(", ")}` : "";
+  const filtered = state.filters.length && isFiltered(query) ? ", with these filters" : "";
+  return `Nothing ${period.words(state.period)}${filtered}${without}.`;
 }
 
 function words(text) {
   return make("p", { class: "words" }, text);
 }
 
-function trouble(error, root, again) {
+function trouble(error, { root, share, set }, again) {
   const box = make("div", { class: "trouble" }, words(error instanceof Refusal ? error.message : `This panel could not be drawn: ${error.message}`));
-  if (error.status === 401) {
+  if (error.status === 401 && share) {
+    box.append(make("a", { class: "button quiet", href: location.href.replace(/#.*/, "") }, "Give the password"));
+  } else if (error.status === 401 && set) {
     const here = encodeURIComponent(`/${location.search}`);
     box.append(make("a", { class: "button quiet", href: `${root}/login?next=${here}` }, "Sign in"));
   } else {

@@ -1,7 +1,7 @@
 /** A question that proved good, as the text of a query file: a header for people and for Crumby, then the SQL. */
 
 const HEADER = /^(?:[ \t]*--.*(?:\n|$))+/;
-const ENTRY = /^\s*--\s*(chart|column\s+\w+|parameter\s+\w+|group|order|click|fill|refresh|cache|rows|rollup|panel)\s*:/i;
+const ENTRY = /^\s*--\s*(chart|column\s+\w+|parameter\s+\w+|group|order|click|fill|refresh|cache|rows|rollup|panel|tab)\s*:/i;
 const NAME = /^\w+$/;
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 const MOMENT = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/;

@@ -3,15 +3,6 @@
 import { make } from "./dom.js";
 import { heading, quantity } from "./format.js";
 
-const FEWEST = 12; // fewer read better as rows
-
-/** Whether the rows go on by one from each to the next, up or down. */
-export function isScale(rows, place) {
-  const way = rows[1]?.[place] - rows[0]?.[place];
-  return rows.length >= FEWEST && Math.abs(way) === 1
-    && rows.every((row, index) => Number.isInteger(row[place]) && (index === 0 || row[place] - rows[index - 1][place] === way));
-}
-
 /**
  * @param {{columns: object[], rows: unknown[][]}} answer
  * @param {{name: number, values: number[], title: string}} places  at most two of `values` are drawn, the larger behind

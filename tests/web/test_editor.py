@@ -255,7 +255,9 @@ async def test_an_ended_session_is_told_with_the_way_back(watched: Watched) -> N
     watched.faults = [fault for fault in watched.faults if "status of 401" not in fault]
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1360, 1920])
+@pytest.mark.parametrize(
+    "width", [320, 1360, *(pytest.param(width, marks=pytest.mark.long) for width in (390, 768, 1920))]
+)
 async def test_the_page_is_as_wide_as_the_window(watched: Watched, width: int) -> None:
     """Seen to fail where the list of examples keeps its width on a small phone."""
     page = watched.page

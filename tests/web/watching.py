@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from playwright.async_api import ConsoleMessage, Page, Request, expect
 
 from tests.servers import Crumby
 
+PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
 USER, PASSWORD = "ada", "gingerbread and tea"
 AGENT = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
@@ -48,8 +50,24 @@ class Watched:
         await self.settle()
 
     async def settle(self) -> None:
-        await expect(self.page.locator("#status")).to_contain_text("Reports", timeout=10_000)
+        await expect(self.page.locator("#status")).to_contain_text("Reports")
         await expect(self.page.locator(".panel[aria-busy]")).to_have_count(0)
+
+    async def look_through(self) -> None:
+        """Go down the page and up again, so that all is there that comes once it is seen."""
+        await self.page.evaluate("""async () => {
+            for (let y = 0; y < document.body.scrollHeight; y += innerHeight / 2) {
+                scrollTo(0, y);
+                await new Promise((resolve) => { setTimeout(resolve, 60); });
+            }
+            scrollTo(0, 0);
+        }""")
+
+    async def picture(self, name: str, *, full: bool = False) -> None:
+        """Keep what is seen in build/screenshots, for whoever wants to look."""
+        if full:
+            await self.look_through()
+        await self.page.screenshot(path=PICTURES / f"{name}.png", full_page=full)
 
     async def panels(self) -> list[str]:
         found: list[str] = await self.page.locator(".panel").evaluate_all("all => all.map(one => one.dataset.query)")
@@ -75,7 +93,8 @@ def add_user(server: Crumby) -> None:
 
 
 def visit(path: str, **keys: Any) -> dict[str, Any]:
-    return hit("visit", dl=f"https://bakery.example{path}", dt=f"Bakery {path}", dr="https://search.example/", **keys)
+    shown = {"dl": f"https://bakery.example{path}", "dt": f"Bakery {path}", "dr": "https://search.example/"}
+    return hit("visit", **{**shown, **keys})
 
 
 def event(name: str, value: str) -> dict[str, Any]:
@@ -87,7 +106,7 @@ def hit(kind: str, **keys: Any) -> dict[str, Any]:
     return {"v": 2, "id": first + secrets.token_hex(10), "t": kind, "cid": secrets.token_hex(5), "ul": "en-GB", **keys}
 
 
-def send(server: Crumby, hits: Sequence[dict[str, Any]]) -> None:
+def send(server: Crumby, hits: Sequence[dict[str, Any]], agent: str = AGENT) -> None:
     with server.client() as client:
-        answer = client.post("/hit", json=hits, headers={"User-Agent": AGENT, "Content-Type": "text/plain"})
+        answer = client.post("/hit", json=hits, headers={"User-Agent": agent, "Content-Type": "text/plain"})
         assert answer.status_code == httpx.codes.NO_CONTENT, answer.text
