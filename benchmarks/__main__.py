@@ -16,6 +16,7 @@ SHORT: Final = {
     "reports": ["--visits", "0.1", "--filters", "country=SE", "--seconds", "3"],
     "memory": [],
     "start": [],
+    "pages": ["--rounds", "2", "--periods", "last_30_days"],
     "rivals": ["--seconds", "2", "--rounds", "2"],
 }
 

@@ -18,6 +18,7 @@ NAME: Final = "bench"
 PASSWORD: Final = "of no consequence: this server lives a minute"  # noqa: S105
 AT_ONCE: Final = 6  # connections of a browser to one server over HTTP/1.1
 BROKEN_OFF: Final = 0
+FIRST: Final = 9  # rows that the page shows of a ranking; it asks for one more
 HEAD: Final = 64 << 10  # bytes of an answer's head, at most
 
 
@@ -49,21 +50,25 @@ class Connection:
     async def _open(self) -> None:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port, limit=HEAD)
 
-    async def ask(self, path: str, form: Mapping[str, str] | None = None) -> Answer:
-        """GET, or POST of a form. Where the server broke off: `BROKEN_OFF`, and a new connection."""
+    async def ask(self, path: str, form: Mapping[str, str] | None = None, *, anew: bool = False) -> Answer:
+        """GET, or POST of a form. Where the server broke off: `BROKEN_OFF`, and a new connection.
+
+        `anew`: an answer that was given before will not do.
+        """
         begun = time.perf_counter()
         try:
-            status, headers, body = await self._asked(path, urlencode(form or {}))
+            status, headers, body = await self._asked(path, urlencode(form or {}), anew=anew)
         except (ConnectionError, asyncio.IncompleteReadError):
             self.close()
             await self._open()
             status, headers, body = BROKEN_OFF, {}, b""
         return Answer(status, headers, body, 1e3 * (time.perf_counter() - begun))
 
-    async def _asked(self, path: str, form: str) -> tuple[int, dict[str, str], bytes]:
+    async def _asked(self, path: str, form: str, *, anew: bool) -> tuple[int, dict[str, str], bytes]:
         self._writer.write(
             f"{'POST' if form else 'GET'} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n"
             f"Accept-Encoding: gzip\r\nCookie: {self._cookie}\r\nContent-Length: {len(form)}\r\n"
+            f"Cache-Control: {'no-cache' if anew else 'max-age=60'}\r\n"
             f"Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}".encode()
         )
         status, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -107,26 +112,44 @@ class Report:
     """A panel of the dashboard."""
 
     name: str  # "public/countries"
-    compares: bool  # its page asks for the period before as well
+    words: str  # what its page asks it besides the period: "&limit=10"
+    stands_open: bool  # when the page is opened: of the tabs of a card, the first
 
     def path(self, asked: str) -> str:
-        return f"/api/{self.name}?{asked}{'&compare=previous' * self.compares}"
+        return f"/api/{self.name}?{asked}{self.words}"
 
 
 async def dashboard(port: int, cookie: str) -> list[Report]:
-    """All that the dashboard shows somebody who signed in, in its order."""
+    """All that the dashboard shows somebody who signed in, in its order, but what it asks once a panel is opened."""
     connection = await Connection.open(port, cookie)
     listed = (await connection.ask("/api")).json()["queries"]
     connection.close()
     listed.sort(key=lambda query: (query["order"] or 1e9, query["name"]))
+    shown = [query for query in listed if not query["error"] and not query["closed"]]
+    cards: dict[tuple[str, str], str] = {}  # by group and tab, the first of a card
+    for query in shown:
+        cards.setdefault((query["group"], query["tab"]), query["name"])
     return [
-        Report(f"{query['collection']}/{query['name']}", query["chart"]["kind"] == "stat")
-        for query in listed
-        if not query["error"]
+        Report(
+            f"{query['collection']}/{query['name']}",
+            words(query),
+            not query["tab"] or cards[query["group"], query["tab"]] == query["name"],
+        )
+        for query in shown
     ]
 
 
-async def view(port: int, cookie: str, paths: Sequence[str], answered: list[float]) -> float:
+def words(query: Mapping[str, Any]) -> str:
+    """As static/panel.js has it: large numbers are compared, and of a ranking there are ten rows at first."""
+    chart = query["chart"]
+    if chart["kind"] == "stat":
+        return "&compare=previous"
+    scale = any(column["name"] == chart["x"] and column["type"] == "integer" for column in query["columns"])
+    ranking = chart["kind"] in {"bars", "table"} and "limit" in query["takes"] and not scale
+    return f"&limit={FIRST + 1}" * ranking
+
+
+async def view(port: int, cookie: str, paths: Sequence[str], answered: list[float], *, anew: bool = False) -> float:
     """The whole dashboard as a browser loads it, six at a time: ms until the last. `answered` gets those of each."""
     begun = time.perf_counter()
     waiting = list(reversed(paths))
@@ -135,7 +158,7 @@ async def view(port: int, cookie: str, paths: Sequence[str], answered: list[floa
         connection = await Connection.open(port, cookie)
         try:
             while waiting:
-                answered.append((await connection.ask(waiting.pop())).ms)
+                answered.append((await connection.ask(waiting.pop(), anew=anew)).ms)
         finally:
             connection.close()
 

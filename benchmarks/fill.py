@@ -93,7 +93,7 @@ async def pour(filling: Filling, sink: Sink, progress: Progress) -> None:
 
 def stamped(states: dict[str, Visitor], visits: list[Visit], events: list[Event]) -> Placed[Visit, Event]:
     """The rows as Crumby would have written them; `states` is brought up to date."""
-    cids = {row.cid for row in visits} | {row.cid for row in events}
+    cids = {cid for cid in (*(row.cid for row in visits), *(row.cid for row in events)) if cid}
     placed = place({cid: states[cid] for cid in cids & states.keys()}, visits, events)
     for visitor in (*placed.new, *placed.begun, *placed.going_on):
         states[visitor.cid] = visitor

@@ -93,7 +93,7 @@ def dashboards(outcome: Mapping[str, Any], of_board: Any) -> list[Curve]:
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for size in outcome["sizes"]:
         for board in size["boards"]:
-            if all(panel["warm_ms"] is not None for panel in board["panels"]):
+            if all(panel["earlier_ms"] is not None for panel in board["panels"]):
                 point = (size["visits"], of_board(board["panels"]))
                 found.setdefault((board["period"], board["filter"]), []).append(point)
     periods = list(dict.fromkeys(period for period, _ in found))

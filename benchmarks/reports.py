@@ -4,8 +4,11 @@ A real `crumby run` over files that `fill.py` made. Every report of the dashboar
 and 12 months, with and without a filter:
 
     cold    the first time after the start, when none of the file is in memory
-    warm    the median of other periods of that length, so that no kept answer serves
-    again   the same question once more
+    warm    the median of the same once more, each time computed anew
+    six     the same as a browser does it, six at a time: until the last of them is there
+    page    the same of those alone that stand open when the page is opened
+    earlier the median of other periods of that length, which end in the midst of a month
+    again   the same question once more, as a page that is looked at twice asks it
 
 and then all of them by several viewers at once, and while hits come in. Beside it the same machine's yardsticks.
 """
@@ -33,7 +36,7 @@ import uvloop
 from sqlalchemy import func, select, text
 
 from benchmarks import asking, machine, traffic
-from benchmarks.asking import Connection
+from benchmarks.asking import Connection, Report
 from benchmarks.boards import OK, Beside, Board, Crowd, Outcome, Panel, Size, table
 from benchmarks.databases import DATABASES, database_server
 from benchmarks.fill import MILLION, Filling, bar, fill, kept, today
@@ -253,14 +256,16 @@ async def board(site: Site, period: str, filter_: str) -> Board:
         begun = time.perf_counter()
         cold = [await connection.ask(report.path(words)) for report in reports]
         rounds = site.options.rounds if time.perf_counter() - begun < PATIENCE_S else 1
-        again = [await connection.ask(report.path(words)) for report in reports]
-        warm: list[list[float]] = [[] for _ in reports]
         before = server.cpu_seconds()
-        for back in range(1, rounds + 1) if period != PRESET else ():
-            words = asked(site, period, filter_, back)
-            for report, found in zip(reports, warm, strict=True):
-                found.append((await connection.ask(report.path(words))).ms)
+        warm = await each_asked(connection, reports, [words] * rounds, anew=True)
         cpu_ms = 1e3 * (server.cpu_seconds() - before) / rounds
+        paths = [report.path(words) for report in reports]
+        together = [await asking.view(server.port, cookie, paths, [], anew=True) for _ in range(rounds)]
+        first = [report.path(words) for report in reports if report.stands_open]
+        opened = [await asking.view(server.port, cookie, first, [], anew=True) for _ in range(rounds)]
+        again = [await connection.ask(path) for path in paths]
+        others = [asked(site, period, filter_, back) for back in range(1, rounds + 1)] if period != PRESET else []
+        earlier = await each_asked(connection, reports, others)
         connection.close()
     panels = [
         Panel(
@@ -269,12 +274,24 @@ async def board(site: Site, period: str, filter_: str) -> Board:
             len(one.json()["data"]) if one.status == OK else 0,
             one.ms,
             two.ms,
-            statistics.median(three) if three else None,
+            statistics.median(three),
+            statistics.median(four) if four else None,
         )
-        for report, one, two, three in zip(reports, cold, again, warm, strict=True)
+        for report, one, two, three, four in zip(reports, cold, again, warm, earlier, strict=True)
         if not (filter_ and one.status == TAKES_NO_FILTER)
     ]
-    return Board(period, filter_, panels, cpu_ms)
+    return Board(period, filter_, panels, cpu_ms, statistics.median(together), statistics.median(opened))
+
+
+async def each_asked(
+    connection: Connection, reports: Sequence[Report], requests: Sequence[str], *, anew: bool = False
+) -> list[list[float]]:
+    """All reports, by one request after the other: ms of each, by report."""
+    found: list[list[float]] = [[] for _ in reports]
+    for words in requests:
+        for report, ms in zip(reports, found, strict=True):
+            ms.append((await connection.ask(report.path(words), anew=anew)).ms)
+    return found
 
 
 async def crowd(site: Site, server: Server, viewers: int) -> Crowd:

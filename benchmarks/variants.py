@@ -28,9 +28,9 @@ class EarlyWriter(writer.Writer):
     request is answered 503, which would cost without counting.
     """
 
-    def put(self, hits: Sequence[Hit], client: Client, tell: writer.Tell) -> None:
+    def put(self, hits: Sequence[Hit], clients: Sequence[Client], tell: writer.Tell) -> None:
         late = self.waiting >= AHEAD
-        super().put(hits, client, tell if late else _nobody)
+        super().put(hits, clients, tell if late else _nobody)
         if not late:
             tell(None)
 

@@ -4,6 +4,7 @@
 -- chart: bars of visitors by campaign
 -- group: Traffic
 -- order: 13
+-- tab: Sources
 -- rollup: campaigns
 -- parameter by: text = utm_campaign (utm_source | utm_medium | utm_campaign | utm_term | utm_content), which mark
 -- column campaign: text, what the mark says

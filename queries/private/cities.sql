@@ -2,8 +2,9 @@
 -- Where visitors are, by city. Who comes from two cities in the period counts in both.
 --
 -- chart: bars of visitors by city
--- group: Visitors
+-- group: Traffic
 -- order: 32
+-- tab: Places
 -- rollup: cities
 -- click: city
 -- column city: text, city, by name; null where it is not known

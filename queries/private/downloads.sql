@@ -1,9 +1,10 @@
 -- Downloads
--- The files that visitors fetched: events named "download", whose value is the file's address.
+-- The files that visitors fetched: events named "Download", or "download", whose value is the file's address.
 --
 -- chart: bars of downloads by url
--- group: Content
--- order: 27
+-- group: Actions
+-- order: 46
+-- tab: Events
 -- rollup: event_values
 -- column url: url, of the file
 -- column visitors: count, distinct cookies
@@ -13,7 +14,7 @@ select
   {{ visitors() }} as visitors,
   {{ views() }} as downloads
 from {{ events() }}
-where {{ period("datetime") }} and name = 'download' and {{ event_filters() }}
-group by 1
+where {{ period("datetime") }} and name in ('Download', 'download') and {{ event_filters() }}
+group by 1, name
 {{ order_by("downloads desc, url") }}
 {{ limit() }}

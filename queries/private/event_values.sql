@@ -2,8 +2,9 @@
 -- What visitors did, and with which value: every call of cmb.event(name, value) counts.
 --
 -- chart: table
--- group: Content
--- order: 24
+-- group: Actions
+-- order: 44
+-- tab: Events
 -- rollup: event_values
 -- click: event by name
 -- column name: text, name of the event

@@ -1,5 +1,6 @@
 -- Events
--- What visitors did. Of the same event by the same visitor on the same page, the last value counts.
+-- What visitors did. Of the same event by the same visitor on the same page, the last value counts. Where visitors are
+-- not told apart, each event does.
 --
 -- chart: table
 -- group: As Crumby 0.7.1 had them
@@ -15,7 +16,7 @@ select
   value as "Value",
   count(value) as "Count"
 from events
-where id in (select max(id) from events group by cid, doc_title, name)
+where id in (select max(id) from events where datetime >= :start group by cid, doc_title, name, case when cid is null then id end)
   and {{ period("datetime") }} and {{ event_filters() }}
 group by doc_title, name, value
 {{ order_by('"Count" desc, "Title", "Name", "Value"') }}

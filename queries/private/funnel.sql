@@ -4,8 +4,9 @@
 -- session; all of them lie in the period. Without a step there is nothing to see.
 --
 -- chart: bars of visitors by step
--- group: Goals
+-- group: Actions
 -- order: 51
+-- tab: Goals
 -- parameter step_1: text, name of an event or path of a page
 -- parameter step_2: text, the next
 -- parameter step_3: text, the next

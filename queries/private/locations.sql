@@ -8,7 +8,7 @@
 -- column city: text, city
 -- column state: text, the country's subdivision
 -- column country: country, ISO 3166-1 code
--- column users: count, distinct addresses
+-- column users: count, distinct addresses, as far as they are kept
 -- column clients: count, distinct cookies
 -- column sessions: count, distinct cookies of each day, summed over the days
 -- column views: count, page views
@@ -21,7 +21,7 @@ select
   count(distinct {{ concat("cid", "' '", day("datetime")) }}) as sessions,
   count(*) as views
 from visits
-where ip <> '127.0.0.1' and {{ period("datetime") }} and {{ filters() }}
+where (ip not in ('127.0.0.1', '127.0.0.0') or (ip is null and country is not null)) and {{ period("datetime") }} and {{ filters() }}
 group by city, subdivision_1, country
 {{ order_by("country, state, city") }}
 {{ limit() }}

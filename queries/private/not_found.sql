@@ -2,8 +2,9 @@
 -- The addresses that led nowhere: pages that sent an event named "404".
 --
 -- chart: bars of hits by page
--- group: Content
--- order: 28
+-- group: Actions
+-- order: 47
+-- tab: Events
 -- rollup: event_pages
 -- click: page
 -- column page: page, path of the address

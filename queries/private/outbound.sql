@@ -1,9 +1,11 @@
 -- Outbound links
--- The links to other sites that visitors followed: events named "outbound", whose value is the link.
+-- The links to other sites that visitors followed: events named "Outbound link", or "outbound", whose value is the
+-- link.
 --
 -- chart: bars of clicks by url
--- group: Content
--- order: 26
+-- group: Actions
+-- order: 45
+-- tab: Events
 -- rollup: event_values
 -- column url: url, where the link leads
 -- column host: host, of that address
@@ -15,7 +17,7 @@ select
   {{ visitors() }} as visitors,
   {{ views() }} as clicks
 from {{ events() }}
-where {{ period("datetime") }} and name = 'outbound' and {{ event_filters() }}
-group by 1, 2
+where {{ period("datetime") }} and name in ('Outbound link', 'outbound') and {{ event_filters() }}
+group by 1, 2, name
 {{ order_by("clicks desc, url") }}
 {{ limit() }}

@@ -3,8 +3,8 @@
 -- is a visitor's first seven days (thirty, of months), age 1 the next. Of the youngest ones the last ages are not over.
 --
 -- chart: heatmap of share by age, cohort
--- group: Visitors
--- order: 44
+-- group: Habits
+-- order: 56
 -- rollup: retention
 -- parameter cohort: text = week (week | month), what the first page views are gathered by
 -- column cohort: text, Monday of the week, or month, of the first page view
@@ -27,16 +27,15 @@ with ages as (
     select cid, cohort, (elapsed - elapsed % span) / span as age
     from (
       select
-        v.cid,
+        cid,
         {% if cohort == "month" %}
-        {{ month("w.first") }} as cohort, 2592000 as span,
+        {{ month(instant("first")) }} as cohort, 2592000 as span,
         {% else %}
-        {{ week("w.first") }} as cohort, 604800 as span,
+        {{ week(instant("first")) }} as cohort, 604800 as span,
         {% endif %}
-        {{ seconds("v.datetime") }} - {{ seconds("w.first") }} as elapsed
-      from visits v
-      join visitors w on w.cid = v.cid
-      where {{ period("v.datetime") }} and {{ period("w.first") }} and {{ filters("v") }}
+        {{ seconds("datetime") }} - first as elapsed
+      from visits
+      where {{ period("datetime") }} and first >= {{ seconds(":start") }} and {{ filters() }}
     ) seen
   ) aged
   group by cohort, age

@@ -5,6 +5,7 @@
 -- chart: bars of visitors by source
 -- group: Traffic
 -- order: 11
+-- tab: Sources
 -- rollup: sources
 -- click: source
 -- column source: text, name or host; null for none

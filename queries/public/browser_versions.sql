@@ -2,8 +2,9 @@
 -- What visitors browse with, by version. Who comes with an old one and a new one counts in both.
 --
 -- chart: table
--- group: Visitors
--- order: 38
+-- group: Traffic
+-- order: 37
+-- tab: Technology
 -- rollup: versions
 -- click: browser
 -- column browser: browser, its name; null where it is not known

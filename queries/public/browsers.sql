@@ -2,8 +2,9 @@
 -- What visitors browse with. Who comes with two browsers keeps two cookies, and is two visitors.
 --
 -- chart: bars of visitors by browser
--- group: Visitors
--- order: 37
+-- group: Traffic
+-- order: 36
+-- tab: Technology
 -- rollup: browsers
 -- click: browser
 -- column browser: browser, its name; null where it is not known

@@ -5,6 +5,7 @@
 -- chart: bars of visitors by channel
 -- group: Traffic
 -- order: 12
+-- tab: Sources
 -- rollup: channels
 -- click: channel
 -- column channel: text, its name; null where it is not known

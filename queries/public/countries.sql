@@ -2,8 +2,9 @@
 -- Where visitors are, by country. Who comes from two countries in the period counts in both.
 --
 -- chart: map of visitors by country
--- group: Visitors
+-- group: Traffic
 -- order: 29
+-- tab: Places
 -- rollup: countries
 -- click: country
 -- column country: country, ISO 3166-1 code; null where it is not known

@@ -2,8 +2,9 @@
 -- What visitors hold in their hands: a desktop, a mobile or a tablet.
 --
 -- chart: bars of visitors by device
--- group: Visitors
--- order: 41
+-- group: Traffic
+-- order: 39
+-- tab: Technology
 -- rollup: devices
 -- click: device
 -- column device: device, desktop, mobile or tablet; null where it is not known

@@ -3,8 +3,9 @@
 -- averages if its browser told.
 --
 -- chart: bars of total_time by page
--- group: Content
--- order: 23
+-- group: Traffic
+-- order: 21
+-- tab: Pages
 -- rollup: pages
 -- click: page
 -- column page: page, path of its address

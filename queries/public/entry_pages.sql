@@ -2,8 +2,9 @@
 -- The pages with which sessions began.
 --
 -- chart: bars of sessions by entry
--- group: Content
--- order: 21
+-- group: Traffic
+-- order: 19
+-- tab: Pages
 -- rollup: entries
 -- click: entry
 -- column entry: page, path of the session's first page

@@ -2,8 +2,8 @@
 -- When people come, by weekday and hour, all weeks of the period together. An hour in which nobody came has no row.
 --
 -- chart: heatmap of views by hour, weekday
--- group: Traffic
--- order: 16
+-- group: Habits
+-- order: 54
 -- rollup: hours
 -- column weekday: weekday, 1 (Monday) to 7
 -- column hour: hour, 0 to 23, in the report's time zone

@@ -2,8 +2,9 @@
 -- The languages of the visitors' browsers. Who comes with two of them counts in both.
 --
 -- chart: bars of visitors by language
--- group: Visitors
--- order: 36
+-- group: Traffic
+-- order: 41
+-- tab: Technology
 -- rollup: languages
 -- click: language
 -- column language: language, as the browser names it: en-GB; null where it is not known

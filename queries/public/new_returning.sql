@@ -3,8 +3,8 @@
 -- ones add up to the new visitors of the period; a returning one counts each time.
 --
 -- chart: timeseries of new_visitors, returning_visitors by date
--- group: Visitors
--- order: 43
+-- group: Habits
+-- order: 55
 -- rollup: totals
 -- fill: date
 -- column date: moment, in the report's time zone
@@ -19,16 +19,19 @@ from {{ visits() }}
 {% else %}
 select
   moment as date,
-  count(case when first_date = moment then 1 end) as new_visitors,
-  count(case when first_date = moment then null else cid end) as returning_visitors
+  sum(newcomer) as new_visitors,
+  count(*) - sum(newcomer) as returning_visitors
 from (
-  select distinct
-    cid,
-    {{ bucket("datetime") }} as moment,
-    case when {{ period(instant("first")) }} then {{ bucket(instant("first")) }} end as first_date
-  from visits
-  where {{ period("datetime") }} and {{ filters() }} and session is not null
-) seen
+  select
+    moment,
+    case when first >= {{ seconds(":start") }} and {{ bucket(instant("first")) }} = moment then 1 else 0 end as newcomer
+  from (
+    select cid, {{ bucket("datetime") }} as moment, min(first) as first
+    from visits
+    where {{ period("datetime") }} and {{ filters() }} and session is not null
+    group by 1, 2
+  ) seen
+) told
 {% endif %}
 group by moment
 {{ order_by("date") }}

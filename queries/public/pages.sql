@@ -2,8 +2,9 @@
 -- The pages that were viewed most, by path. A page's bounce rate is that of the sessions which began with it.
 --
 -- chart: bars of views by page
--- group: Content
+-- group: Traffic
 -- order: 18
+-- tab: Pages
 -- rollup: pages
 -- click: page
 -- column page: page, path of its address; null where it is not known

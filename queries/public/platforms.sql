@@ -2,8 +2,9 @@
 -- The operating systems that visitors use.
 --
 -- chart: bars of users by platform
--- group: Visitors
--- order: 40
+-- group: Traffic
+-- order: 38
+-- tab: Technology
 -- rollup: platforms
 -- click: platform
 -- column platform: platform, operating system

@@ -2,8 +2,9 @@
 -- Where visitors are, by the country's subdivision. Who comes from two of them in the period counts in both.
 --
 -- chart: bars of visitors by region
--- group: Visitors
+-- group: Traffic
 -- order: 31
+-- tab: Places
 -- rollup: regions
 -- click: region
 -- column region: text, the country's subdivision, by name; null where it is not known

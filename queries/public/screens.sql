@@ -2,8 +2,9 @@
 -- How large visitors' screens are, in pixels. Who turns or changes it counts in both sizes.
 --
 -- chart: bars of visitors by screen
--- group: Visitors
--- order: 42
+-- group: Traffic
+-- order: 40
+-- tab: Technology
 -- rollup: screens
 -- click: screen
 -- column screen: text, width and height: 1920x1080; null where it is not known

@@ -3,7 +3,8 @@
 --
 -- chart: bars of visitors by site
 -- group: Traffic
--- order: 17
+-- order: 22
+-- tab: Pages
 -- rollup: sites
 -- click: site
 -- column site: host, without "www."; null where it is not known

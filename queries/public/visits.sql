@@ -4,6 +4,7 @@
 -- chart: timeseries of users, views by date
 -- group: As Crumby 0.7.1 had them
 -- order: 90
+-- panel: closed
 -- column date: date, the day, in the report's time zone
 -- column users: count, visitors: distinct cookies of that day
 -- column views: count, page views

@@ -13,6 +13,7 @@ Case = tuple[str, dict[str, str], list[list[Any]]]
 
 # Periods that begin and end elsewhere.
 MARCH: Final = WEEK | {"from": "2026-03-02", "to": "2026-03-31"}
+MAY: Final = WEEK | {"from": "2026-05-01", "to": "2026-05-31"}
 SUNDAY: Final = WEEK | {"from": "2026-03-29"}
 CHANGE_IN_SPRING: Final = BERLIN | {"from": "2026-03-29", "to": "2026-03-29"}
 CHANGE_IN_AUTUMN: Final = BERLIN | {"from": "2026-10-25", "to": "2026-10-25"}
@@ -268,6 +269,38 @@ CONTENT: Final[list[Case]] = [
     ),
     ("private/outbound", WEEK, [[FLOUR, "flour.example", 1, 2], [MILL, "flour.example", 1, 1]]),
     ("private/downloads", WEEK, [[MENU, 2, 3], [PRICES, 1, 1]]),
+    ("private/tags", WEEK, [["letter", 1, 1, 2]]),
+    ("private/tags", WEEK | {"tag": "!letter"}, []),
+    ("private/tags", WEEK | {"page": "/bread"}, [["letter", 1, 1, 1]]),
+    (
+        "private/event_properties",
+        WEEK,
+        [
+            ["buy", "paid", "true", 2, 2],
+            ["buy", "a.b[0]", "$", 1, 1],
+            ["buy", "paid", "false", 1, 1],
+            ["buy", "price", "12", 1, 1],
+            ["buy", "price", "3.5", 1, 1],
+            ["buy", "price", "free", 1, 1],
+            ["buy", "size", "", 1, 1],
+            ["buy", "size", "large", 1, 1],
+            ["download", "size", "'n' \"🥐\"", 1, 1],
+        ],
+    ),
+    ("private/event_properties", WEEK | {"tag": "letter"}, [["download", "size", "'n' \"🥐\"", 1, 1]]),
+    ("private/event_properties", WEEK | {"country": "JP", "limit": "1"}, [["buy", "paid", "false", 1, 1]]),
+    ("private/event_properties", MAY, []),  # of measurements another report tells
+    ("public/web_vitals", WEEK, []),
+    (
+        "public/web_vitals",
+        MAY,
+        [
+            # Of four values the third; of two the second; of three, as of one of them is no number, the third.
+            ["/", "good", 2400.5, 150, 0.1, 1900, 700, 4],
+            ["/cart", "poor", 4001, None, None, None, None, 1],
+        ],
+    ),
+    ("public/web_vitals", MAY | {"least": "2", "country": "JP"}, [["/", "poor", 4001, 150, 0.25, 1000, 700, 2]]),
     ("private/not_found", WEEK, [["/brot", 1, 3], ["/100%", 1, 1]]),
     ("private/not_found", BERLIN, [["/brot", 1, 3]]),
 ]

@@ -59,7 +59,9 @@ NOBODY = {"cid": None, **machine("", "", "", "", "", ""), **place("", "", "")}
 
 DIRECT, NO_SOURCE = origin(None, "Direct"), origin("", "Direct")
 SEARCH, NEWS = origin("Google", "Organic Search"), origin("news.example.com", "Referral")
-LETTER = origin("newsletter", "Email", utm_source="newsletter", utm_medium="email", utm_campaign="spring 🥐")
+LETTER = origin(
+    "newsletter", "Email", utm_source="newsletter", utm_medium="email", utm_campaign="spring 🥐", tag="letter"
+)
 ADVERT = origin("Google", "Paid Search", utm_source="google", utm_medium="cpc", utm_campaign="50% off")
 ADVERT |= {"utm_term": "bread", "utm_content": "a"}
 NEXT_DOOR = origin(SHOP, "Referral")
@@ -124,7 +126,24 @@ EVENTS: Final = [
     ("2026-03-29 22:00:31", "dora", SHOP, "/100%", "404", None),
     ("2026-03-29 22:00:40", "dora", SHOP, "/käse", "note", None),
     ("2026-03-30 12:01:00", "dora", SHOP, "/", "buy", "bread"),
+    # Four measurements of one page, and one of another.
+    ("2026-05-01 12:01:00", "cleo", SHOP, "/", "Web Vitals", None),
+    ("2026-05-01 12:02:00", "cleo", SHOP, "/", "Web Vitals", None),
+    ("2026-05-01 12:03:00", None, SHOP, "/", "Web Vitals", None),
+    ("2026-05-01 12:04:00", None, SHOP, "/", "Web Vitals", None),
+    ("2026-05-01 12:05:00", "cleo", SHOP, "/cart", "Web Vitals", None),
 ]
+TOLD: Final = {  # with the events of these instants: as ingest/properties.py writes them
+    "2026-03-23 09:02:30": '{"paid":true,"price":3.5,"size":"large"}',
+    "2026-03-23 09:31:00": '{"size":"\'n\' \\"🥐\\""}',
+    "2026-03-29 00:06:00": '{"a.b[0]":"$","paid":true,"price":12,"size":""}',
+    "2026-03-29 01:07:00": '{"paid":false,"price":"free"}',
+    "2026-05-01 12:01:00": '{"cls":0.25,"fcp":900,"inp":150,"lcp":2400.5,"ttfb":700}',
+    "2026-05-01 12:02:00": '{"cls":0,"fcp":1000,"lcp":4001,"ttfb":80}',
+    "2026-05-01 12:03:00": '{"cls":0.1,"fcp":1900,"inp":16,"lcp":1200,"ttfb":20}',
+    "2026-05-01 12:04:00": '{"cls":0.05,"fcp":5000,"lcp":1000,"ttfb":"slow"}',
+    "2026-05-01 12:05:00": '{"lcp":4001}',
+}
 REFUSALS: Final = [
     ("2026-03-22 23:45:00", "bot", 5),  # in Berlin it is Monday, 00:45
     ("2026-03-23 00:00:00", "bot", 7),
@@ -185,7 +204,8 @@ def happened() -> list[dict[str, Any]]:
     """The rows of events, each in the session that is live."""
     return [
         {"datetime": datetime.fromisoformat(when), "cid": cid, "session": _session(when, cid)}
-        | {"site": site, "page": page, "name": name, "value": value}
+        | {"site": site, "page": page, "name": name, "value": value, "properties": TOLD.get(when)}
+        | {"tag": "letter" if when == "2026-03-23 09:31:00" else None}
         for when, cid, site, page, name, value in EVENTS
     ]
 

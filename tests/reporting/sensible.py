@@ -18,8 +18,9 @@ PERIODS = ("period", "days", "from", "to", "t0", "t1")
 DAYS = {"from", "to", "t0", "t1"}
 TOGETHER = {"period": {"period"}, "days": {"days", "to", "t1"}}
 HIT = "/hit"
-NUMBERS = {"es", "sp", "ago"}
+NUMBERS = {"es", "sp", "ago", "at"}
 PIXEL = "/{number}.gif"
+SHARES = "/shares"
 PRESENT = {"dl": "https://example.com/", "en": "an event", "id": f"{1:032x}"}
 ENGAGED = {"v": "2", "es": "1", "sp": "1"}
 
@@ -28,8 +29,12 @@ ENGAGED = {"v": "2", "es": "1", "sp": "1"}
 def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     if not case.meta or case.meta.generation.mode != GenerationMode.POSITIVE:
         return
-    if case.path == HIT:
+    if case.path == HIT and case.method == "GET":
+        case.query = told({"t": "visit", **(case.query or {}), "v": "2"})
+    elif case.path == HIT:
         case.body = [whole(hit) for hit in case.body] if isinstance(case.body, list) else whole(case.body)
+    elif case.path == SHARES and isinstance(case.body, dict):
+        case.body = existing(case.body)
     elif case.path == PIXEL:
         case.query = told(dict(case.query))
     elif case.query:
@@ -43,8 +48,19 @@ def as_json(_context: Any, value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
+def existing(draft: dict[str, Any]) -> dict[str, Any]:
+    """A share of what there is, whose words are the page's."""
+    said = {"panels": ["public/pages"], "filters": "country=SE", "view": "days=7", "expires": "2999-12-31"}
+    printable = "".join(filter(str.isprintable, draft["title"])).strip() or "A title"
+    return draft | {"title": printable} | {name: said[name] for name in said if draft.get(name)}
+
+
 def whole(hit: dict[str, Any]) -> dict[str, Any]:
-    """Its numbers without a point: to JSON Schema 1.0 is a whole one."""
+    """Its numbers without a point: to JSON Schema 1.0 is a whole one. With names that properties can have."""
+    if isinstance(hit.get("at"), str):
+        hit["at"] = "2026-01-31T12:00:00Z"
+    if hit.get("ep"):
+        hit["ep"] = {f"name {number}": value for number, value in enumerate(hit["ep"].values())}
     return {key: int(value) if key in NUMBERS and isinstance(value, float) else value for key, value in hit.items()}
 
 
@@ -55,7 +71,11 @@ def told(query: dict[str, Any]) -> dict[str, Any]:
     if query["t"] == "engagement":
         query |= ENGAGED
     if query.get("v", "1") != "1":
-        query["cid"] = re.sub(r"[^A-Za-z0-9_.-]", "", query["cid"])[:32]
+        query["cid"] = re.sub(r"[^A-Za-z0-9_.-]", "", query.get("cid", ""))[:32]
+    if "ep" in query:
+        query["ep"] = json.dumps({"name": query["ep"]})
+    if "ago" in query:
+        query["ago"] = "1000"
     return query
 
 

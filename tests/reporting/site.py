@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-from asgi_lifespan import LifespanManager
 from sqlalchemy import event
 from starlette.types import ASGIApp, Message
 
@@ -17,9 +16,11 @@ from crumby.accounts import COOKIE, Accounts
 from crumby.app import create_app
 from crumby.database import Database, open_database
 from crumby.migrations import migrate
+from crumby.reporting.sqlite import Asked
 from crumby.rollups import Rollups
 from crumby.settings import load_settings
 from tests.reporting.crumbs import scatter
+from tests.servers import alive
 
 MEMBER = {"username": "ann", "password": "a good password"}
 DATABASES = ("sqlite", "mariadb", "postgres")
@@ -104,6 +105,7 @@ async def open_site(url: str, folder: Path, **keys: str) -> AsyncIterator[Site]:
         "geoip2_database_name": str(folder / "none.mmdb"),
         "secret_key": "a secret of the tests, long enough to be taken",
         "queries": str(own),
+        "bots": "off",
     }
     settings = load_settings({f"CRUMBY_{key.upper()}": value for key, value in (defaults | keys).items()})
     async with open_database(settings) as database:  # the calendar begins before the first visit
@@ -111,7 +113,7 @@ async def open_site(url: str, folder: Path, **keys: str) -> AsyncIterator[Site]:
         await scatter(database.engine)
         await Accounts(database.engine).add(MEMBER["username"], MEMBER["password"])
     async with contextlib.AsyncExitStack() as stack:
-        running = await stack.enter_async_context(LifespanManager(create_app(settings), startup_timeout=30))
+        running = await stack.enter_async_context(alive(create_app(settings)))
         guest = await stack.enter_async_context(client(running.app))
         member = await stack.enter_async_context(client(running.app))
         assert (await member.post("/login", data=MEMBER)).status_code == 303
@@ -128,11 +130,17 @@ def statements(site: Site) -> Iterator[list[str]]:
         if statement != "start transaction read only":  # which MariaDB is told first
             given.append(statement)
 
-    engine = site.database.reports.sync_engine
+    async def begin(asked: Asked) -> None:
+        given.append(asked.statement.text)
+        await begun(asked)
+
+    engine, begun = site.database.reports.sync_engine, Asked.begin
     event.listen(engine, "before_cursor_execute", listener)
+    Asked.begin = begin  # type: ignore[assignment,method-assign]  # SQLite's are given without SQLAlchemy
     try:
         yield given
     finally:
+        Asked.begin = begun  # type: ignore[method-assign]
         event.remove(engine, "before_cursor_execute", listener)
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
 
 from crumby.app import create_app
+from crumby.reporting.filters import DIMENSIONS
 from tests.conftest import MakeSettings
 from tests.reporting.site import Site
+from tests.servers import alive
 
 SITES = ["sqlite"]
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -92,6 +93,7 @@ async def test_the_list_tells_all_that_the_header_says(site: Site, typed: str) -
         "click": {"dimension": "browser", "column": "who"},
         "refresh": 30,
         "closed": False,
+        "tab": None,
         "takes": ["filters", "limit", "order_by"],
         "parameters": [
             parameter("who", "text", "ada", "a visitor"),
@@ -108,6 +110,21 @@ async def test_the_list_tells_all_that_the_header_says(site: Site, typed: str) -
         ],
         "error": None,
     }
+
+
+async def test_the_list_tells_what_can_be_filtered_by(site: Site) -> None:
+    """Seen to fail where it is not told what is for members alone."""
+    told = (await site.guest.get("/api")).json()["dimensions"]
+    assert {each["name"]: each["private"] for each in told} == {name: each.private for name, each in DIMENSIONS.items()}
+
+
+async def test_the_text_of_a_file_is_there_for_whoever_may_ask_it(site: Site, typed: str) -> None:
+    """Seen to fail where the collection is not looked at."""
+    told = await site.guest.get(f"{typed}/source")
+    assert (told.text, told.headers["Content-Type"]) == (TYPED, "text/plain; charset=utf-8")
+    assert (await site.guest.get("/api/private/sources/source")).status_code == 401
+    assert (await site.member.get("/api/private/sources/source")).text.startswith("-- Sources\n")
+    assert (await site.guest.get("/api/public/nowhere/source")).status_code == 404
 
 
 async def test_a_broken_file_is_listed_with_its_error_and_spoils_nothing_else(site: Site) -> None:
@@ -253,7 +270,7 @@ async def preflight(http: httpx.AsyncClient, address: str, origin: str) -> httpx
 @pytest.fixture
 async def of_origins(settings: MakeSettings, request: pytest.FixtureRequest) -> Any:
     app = create_app(settings(crossdomain_origin=request.param))
-    async with LifespanManager(app) as running:
+    async with alive(app) as running:
         transport = httpx.ASGITransport(running.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test") as http:
             yield http
@@ -312,7 +329,7 @@ async def test_sites_may_be_named_as_a_list(
 
     config = tmp_path / "crumby.cfg"
     config.write_text(f"CROSSDOMAIN_ORIGIN = {written}\nSQLALCHEMY_DATABASE_URI = 'sqlite:///{tmp_path}/list.db'\n")
-    async with LifespanManager(create_app(load_settings({"CRUMBY_SETTINGS": str(config)}))) as running:
+    async with alive(create_app(load_settings({"CRUMBY_SETTINGS": str(config)}))) as running:
         transport = httpx.ASGITransport(running.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test") as http:
             for origin, value in (("http://a.example", "http://a.example"), (STRANGER, None)):

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
 
 from crumby.app import create_app
 from crumby.database import open_database
@@ -19,6 +18,7 @@ from crumby.settings import shipped
 from tests import servers
 from tests.conftest import MakeSettings
 from tests.reporting.site import Site, until_checked
+from tests.servers import alive
 
 UTC = ZoneInfo("UTC")
 DECLARED = """\
@@ -159,7 +159,7 @@ async def test_a_start_logs_each_fault_once_and_goes_on(
     (folder / "good.sql").write_text("select cid from visits")
     caplog.set_level(logging.INFO, "crumby")
     app = create_app(settings(sqlalchemy_database_uri=database_url, queries=str(folder.parent)))
-    async with LifespanManager(app) as running:
+    async with alive(app) as running:
         await until_checked()
         async with httpx.AsyncClient(transport=httpx.ASGITransport(running.app), base_url="http://crumby.test") as http:
             assert (await http.get("/api/public/visits")).status_code == 200
@@ -187,7 +187,7 @@ async def test_a_start_without_its_database_says_nothing_of_the_files_and_its_st
 ) -> None:
     caplog.set_level(logging.INFO, "crumby")
     uri = f"postgresql://crumby@127.0.0.1:{servers.free_port()}/crumby"
-    async with LifespanManager(create_app(settings(sqlalchemy_database_uri=uri))):
+    async with alive(create_app(settings(sqlalchemy_database_uri=uri))):
         await asyncio.sleep(0.2)
     assert told(caplog) == []
 
@@ -196,7 +196,7 @@ async def test_a_start_without_its_database_says_nothing_of_the_files_and_its_st
 async def test_a_stop_in_the_middle_of_the_check_is_clean(
     after_s: float, database_url: str, settings: MakeSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with LifespanManager(create_app(settings(sqlalchemy_database_uri=database_url))):
+    async with alive(create_app(settings(sqlalchemy_database_uri=database_url))):
         await asyncio.sleep(after_s)
     assert told(caplog) == []
 
@@ -210,5 +210,5 @@ async def test_what_goes_wrong_with_the_check_itself_spoils_nothing(
         raise RuntimeError
 
     monkeypatch.setattr("crumby.reporting.checking._said", fail)
-    async with LifespanManager(create_app(settings())):
+    async with alive(create_app(settings())):
         await until_checked()

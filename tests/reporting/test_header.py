@@ -141,6 +141,11 @@ def test_a_file_names_the_rollups_that_it_can_read_and_may_keep_its_panel_closed
     assert header("Title", "Panel: of judges", "Rollup: a cake").description == "Panel: of judges Rollup: a cake"
 
 
+def test_a_file_names_the_card_that_it_is_a_tab_of() -> None:
+    assert header("Title", "tab: Places").tab == "Places"
+    assert header("Title", "Tab: of a browser").tab is None
+
+
 def test_keys_are_read_in_any_case() -> None:
     assert header("Title", "Order: 7", "GROUP: Traffic").order == 7
 

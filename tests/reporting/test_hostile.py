@@ -1,13 +1,12 @@
 """Whatever a request says, a query is one statement: the same text, to the letter, at the database's driver."""
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 
 from crumby.reporting.filters import DIMENSIONS
 from crumby.reporting.interval import Interval
@@ -15,7 +14,7 @@ from crumby.reporting.query import Query, load_query
 from crumby.settings import shipped
 from crumby.tables import visits
 from tests.reporting.crumbs import VISITS
-from tests.reporting.site import Site
+from tests.reporting.site import Site, statements
 
 SHIPPED = sorted(shipped("queries").glob("p*/*.sql"))
 TYPED = """\
@@ -123,26 +122,12 @@ TURNS = 4  # of the parameters of a query, on the servers: there each fourth
 NO_REPORTS = ("start transaction", "explain", "(")  # what begins one in MySQL, and what the files are checked with
 
 
-@contextlib.contextmanager
-def recorded(site: Site) -> Iterator[list[str]]:
-    """The texts of the reports' statements, as they are given to the driver."""
-    texts: list[str] = []
-
-    def listener(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith(NO_REPORTS) and "crumby_inner" not in statement:
-            texts.append(statement)
-
-    engine = site.database.reports.sync_engine
-    event.listen(engine, "before_cursor_execute", listener)
-    yield texts
-    event.remove(engine, "before_cursor_execute", listener)
-
-
 async def texts_for(site: Site, address: str, requests: list[dict[str, str]]) -> set[str]:
-    with recorded(site) as texts:
+    """The texts of the reports' statements, as they are given to the driver."""
+    with statements(site) as given:
         for parameters in requests:
             assert await site.status(address, parameters, member=True) in {200, 422}, parameters
-    return set(texts)
+    return {text for text in given if not text.startswith(NO_REPORTS) and "crumby_inner" not in text}
 
 
 async def assert_untouched(site: Site) -> None:
@@ -256,7 +241,7 @@ async def test_a_value_is_compared_as_it_is(site: Site) -> None:
 
 
 async def test_hostile_names_and_paths_are_not_found_or_do_not_fit(site: Site) -> None:
-    with recorded(site) as texts:
+    with statements(site) as texts:
         for value in HOSTILE[:-2]:
             named = await site.guest.get("/api/public/visits", params={value: "1"})
             assert named.status_code == (200 if value == "_" else 422), value

@@ -1,6 +1,6 @@
 """The buckets of a timeseries, and the rows that fill those of nothing."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -112,11 +112,28 @@ def test_a_timeseries_is_compared_by_place() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "first", "last"),
-    [("previous", "2024-02-26", "2024-02-27"), ("year", "2023-02-28", "2023-02-28")],
+    [
+        ("previous", "2024-02-26", "2024-02-27"),
+        ("year", "2023-02-28", "2023-02-28"),
+        ("weekday", "2024-02-21", "2024-02-22"),
+    ],
 )
 def test_a_period_is_compared_with_the_one_before_or_a_year_ago(asked: str, first: str, last: str) -> None:
     assert parse_comparison({"compare": asked}, period("2024-02-28", "2024-02-29")) == period(first, last)
     assert parse_comparison({}, period("2024-02-28", "2024-02-29")) is None
+
+
+@pytest.mark.parametrize(
+    ("days", "first"), [(1, "2026-03-24"), (7, "2026-03-24"), (8, "2026-03-17"), (14, "2026-03-17")]
+)
+def test_weekdays_are_compared_with_their_like_and_no_day_with_itself(days: int, first: str) -> None:
+    """Seen to fail where a period of whole weeks goes back one more."""
+    begins = date(2026, 3, 31)
+    asked = period("2026-03-31", str(begins + timedelta(days=days - 1)))
+    other = parse_comparison({"compare": "weekday"}, asked)
+    assert other
+    assert (str(other.t0), (other.t1 - other.t0).days + 1, other.t0.weekday()) == (first, days, begins.weekday())
+    assert other.t1 < asked.t0
 
 
 def test_what_was_counted_before_stands_in_columns_of_its_own() -> None:

@@ -137,7 +137,7 @@ async def test_nulls_are_below_every_value_on_each_database(site: Site) -> None:
         ({"country": "SE"}, "'country' is no parameter of queries/public/own.sql"),
         ({"period": "next_week"}, "period: 'next_week' is not one of today"),
         ({"period": "today", "days": "3"}, "give either period or days, not both"),
-        ({"compare": "us"}, "compare: 'us' is not one of previous, year"),
+        ({"compare": "us"}, "compare: 'us' is not one of previous, year, weekday"),
     ],
 )
 async def test_what_does_not_fit_is_named(site: Site, parameters: dict[str, str], message: str) -> None:

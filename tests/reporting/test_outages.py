@@ -52,6 +52,7 @@ async def test_without_the_database_reports_answer_503_until_it_is_back(
     server: servers.DatabaseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("crumby.reporting.run.CONNECT_TIMEOUT", 1.0)
+    monkeypatch.setattr("crumby.rollups.PATIENCE_S", 1.0)
     async with open_site(server.database(), tmp_path) as site:
         assert (await site.guest.get("/api/public/visits")).status_code == 200
 

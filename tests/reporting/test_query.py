@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from sqlalchemy import TextClause
 
 from crumby.errors import QueryFileError
+from crumby.reporting.binding import Statement
 from crumby.reporting.header import parse_header
 from crumby.reporting.period import Period
 from crumby.reporting.query import Query, load_query
@@ -23,19 +23,19 @@ MARCH = Period(date(2026, 3, 1), date(2026, 3, 31), ZoneInfo("UTC"))
 HOSTILE = "'; drop table visits; --"
 
 
-def render(source: str, dialect: str = "sqlite", period: Period = MARCH, **asked: str) -> TextClause:
+def render(source: str, dialect: str = "sqlite", period: Period = MARCH, **asked: str) -> Statement:
     query = Query("public", "test", Path("test.sql"), source, parse_header(source))
     return query.render(dialect, View.of(period, NOW), query.arguments(asked))
 
 
-def text_of(statement: TextClause) -> str:
+def text_of(statement: Statement) -> str:
     """The statement as a database gets it, but without its header, and with names for placeholders."""
-    lines = str(statement.compile()).split("\n")
+    lines = str(statement.clause.compile()).split("\n")
     return "\n".join(dropwhile(lambda line: line.startswith("-- parameter "), lines))
 
 
-def values_of(statement: TextClause) -> dict[str, Any]:
-    return dict(statement.compile().params)
+def values_of(statement: Statement) -> dict[str, Any]:
+    return dict(statement.clause.compile().params)
 
 
 def fault(source: str, dialect: str = "sqlite", **asked: str) -> str:

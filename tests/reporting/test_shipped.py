@@ -21,9 +21,12 @@ from tests.reporting.site import Site, open_site
 
 REPORTS = sorted(f"{path.parent.name}/{path.stem}" for path in shipped("queries").glob("p*/*.sql"))
 MONDAY = WEEK["from"]
-LIVE = "public/live"  # is of now, whatever the period
+LIVE = "public/live"  # is of now, whatever the period; so are the next
+NOW = {LIVE, "public/live_now", "public/live_pages", "public/live_countries", "private/live_sources", "public/last_hit"}
+WHERE_NOW = [["", 0, 1], ["GB", 1, 2], ["JP", 1, 2], ["SE", 1, 1]]
 NOTHING = {"from": "2026-04-10", "to": "2026-04-11", "tz": "Etc/UTC"}  # a period in which nobody came
 ROWS_OF_NOTHING = {"public/summary": 1, "public/traffic": 48, "public/new_returning": 48, "public/visits": 2, LIVE: 30}
+ROWS_OF_NOTHING |= {"public/live_now": 1, "public/last_hit": 1}
 
 
 def taken(report: str) -> frozenset[str]:
@@ -67,7 +70,7 @@ async def test_a_report_is_what_a_reader_counts(
 def test_every_shipped_report_is_counted_by_a_reader() -> None:
     """A new file without an answer in `answers.py` fails here."""
     counted = {report for report, *_ in CASES} | {address.removeprefix("/api/") for address, _ in test_reports.CASES}
-    assert counted | {LIVE} == set(REPORTS)
+    assert counted | NOW == set(REPORTS)
 
 
 @pytest.mark.parametrize("report", REPORTS)
@@ -119,7 +122,7 @@ async def test_a_session_counts_where_it_began(site: Site, report: str) -> None:
     answer = await ask(site, report, WEEK | {"from": "2026-03-29"})
     if "sessions" in answer["columns"] and report != "private/locations":  # which counts days of cookies
         of = answer["columns"].index("sessions")
-        marked = 0 if report == "private/campaigns" else 2
+        marked = 0 if report in {"private/campaigns", "private/tags"} else 2
         assert sum(row[of] for row in answer["data"]) == marked
 
 
@@ -143,6 +146,7 @@ FILTERED = {
     "platform": ("ipad", 3),
     "device": ("mobile", 4),
     "screen": ("1920x1080", 6),
+    "tag": ("letter", 2),
     "event": ("download", 4),  # the sessions in which there was one: Bob's letter, Cleo's advert, Ada's bread
 }
 WHOLE = [
@@ -218,6 +222,7 @@ async def test_filters_leave_the_events_that_a_reader_counts(
         ("private/outbound", {"browser": "safari"}, [[FLOUR, "flour.example", 1, 2]]),
         ("private/funnel", {"device": "!mobile", "step_1": "buy", "step_2": "outbound"},
             [[1, "buy", 2, 100, 100], [2, "outbound", 2, 100, 100]]),
+        ("private/goals", {"tag": "letter"}, [["download", 1, 1, 100]]),
         ("public/platforms", {"site": "localhost"}, [["linux", 1]]),
         ("public/locations", {"browser": "chrome"}, [["Land Berlin", "DE", 1]]),
         ("public/documents", {"browser": "chrome"}, [["bakery.example/", "Home", 1], ["bakery.example/käse", None, 1]]),
@@ -310,12 +315,19 @@ async def test_the_last_half_hour_is_told_minute_by_minute(site: Site) -> None:
     try:
         answered = await rows(site, LIVE, {"tz": "Asia/Kathmandu"})
         filtered = await rows(site, LIVE, {"country": "SE"})
+        others = [await rows(site, report, {}) for report in sorted(NOW - {LIVE})]
+        of_sweden = await rows(site, "public/live_now", {"country": "SE"})
     finally:
         async with site.database.engine.begin() as connection:
             await connection.execute(delete(visits).where(visits.c.datetime > now - timedelta(days=1)))
     assert [row[0] for row in answered] == list(range(29, -1, -1))
     assert {minute: counts for minute, *counts in answered if any(counts)} == {1: [2, 3], 10: [0, 1], 27: [1, 1]}
     assert [row for row in filtered if row[2]] == [[1, 1, 1]]
+    sources, [[ago]], countries, here, pages = others
+    assert sources == pages == [[None, 3, 6]]  # with what is ahead of the clock
+    assert sorted([country or "", *counts] for country, *counts in countries) == WHERE_NOW
+    assert (here, of_sweden) == ([[3, 6]], [[1, 1]])
+    assert -300 <= ago < -200
 
 
 async def test_a_record_says_what_a_row_does(site: Site) -> None:

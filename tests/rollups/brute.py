@@ -50,8 +50,9 @@ class Brute:
     @classmethod
     async def of(cls, database: Database, zone: str) -> "Brute":
         async with database.engine.connect() as connection:
-            rows = (await connection.execute(select(visits))).all()
-            return cls(rows, (await connection.execute(select(events))).all(), zone)
+            timed = (select(table).where(table.c.datetime.is_not(None)) for table in (visits, events))
+            rows, acts = [(await connection.execute(each)).all() for each in timed]
+            return cls(rows, acts, zone)
 
     def tables(self, name: str) -> tuple[Table, Table, Table]:
         """By day, by month, and those who were there in an earlier month."""

@@ -11,8 +11,10 @@ from sqlalchemy import func, insert, literal, select, text
 
 from crumby.database import Database
 from crumby.offsets import offsets
-from crumby.rollups import Rollups, settling
+from crumby.rollups import Done, Rollups, settling
 from crumby.rollups.clock import Clock
+from crumby.rollups.engine import Engine
+from crumby.rollups.work import Work
 from crumby.tables import engagements, visits
 from tests.rollups.brute import NAMES
 from tests.rollups.conftest import ZONE, compare, finish
@@ -39,6 +41,33 @@ async def test_what_is_committed_is_in_after_catching_up(database: Database, sto
         await stored.tell(1)
         await rollups.catch_up()
         await compare(database, rollups)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_reports_leave_a_rush_of_hits_to_the_upkeep(
+    monkeypatch: pytest.MonkeyPatch, database: Database, stored: Stored, rollups: Rollups
+) -> None:
+    """Each of them would look how far it has come. Seen to fail where a catch-up does not say that more is left."""
+    monkeypatch.setattr("crumby.rollups.ON_DEMAND", 20)
+    await stored.come(30)
+    await finish(rollups)
+    await stored.come(60)
+    steps: list[int] = []
+    step = Engine.step
+
+    def counted(engine: Engine, work: Work, most: int, *, complete_alone: bool = False) -> Done:
+        steps.append(most)
+        return step(engine, work, most, complete_alone=complete_alone)
+
+    monkeypatch.setattr(Engine, "step", counted)
+    for _ in range(5):
+        await rollups.catch_up()
+    assert steps == [20]
+    await finish(rollups)
+    await stored.come(1)
+    await rollups.catch_up()
+    assert steps[-1] == 20
+    await compare(database, rollups)
 
 
 @pytest.mark.parametrize("database_url", ["mariadb", "postgres"], indirect=True)

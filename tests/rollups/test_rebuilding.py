@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,35 @@ async def test_a_changed_file_makes_its_rollup_anew_and_no_other(
     await stored.come(20)
     await finish(rollups)
     await compare(database, rollups)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_a_chunk_completes_is_complete_when_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch, stored: Stored, rollups: Rollups, folder: Path
+) -> None:
+    """Nobody waits for it, and hits of meanwhile would be in no answer. Fault: complete as soon as its thread says."""
+    await stored.come(80)
+    await finish(rollups)
+    monkeypatch.setattr("crumby.rollups.CHUNK", 50)
+    file = folder / "rollups" / "countries.sql"
+    file.write_text(file.read_text().replace("from hits", "from hits where country = 'SE'"))
+    assert (await rollups.advance()).pending
+    counted, go_on, tend = threading.Event(), threading.Event(), Engine.tend
+
+    def held(engine: Engine, work: Any) -> None:
+        counted.set()
+        go_on.wait(30)
+        tend(engine, work)
+
+    monkeypatch.setattr(Engine, "tend", held)
+    advancing = asyncio.ensure_future(rollups.advance())
+    try:
+        assert await asyncio.to_thread(counted.wait, 30)
+        assert sorted(rollups.ready) == sorted(set(NAMES) - {"countries"})
+    finally:
+        go_on.set()
+        await advancing
+    assert sorted(rollups.ready) == sorted(NAMES)
 
 
 async def test_prose_in_a_file_makes_nothing_anew(stored: Stored, rollups: Rollups, folder: Path) -> None:

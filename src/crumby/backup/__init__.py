@@ -6,7 +6,8 @@
                                                    └─ rows.py ──► server
 
 Each of them ends in one rename or one commit, so a kill leaves the old state or the new one. From a server come
-Crumby's own tables alone; with an embedded database comes whatever else is in its file.
+Crumby's own tables alone; with an embedded database comes whatever else is in its file. Salts are left out: what is
+made with them is to be nobody's once they are deleted. So are sessions: one that ended meanwhile would go on.
 """
 
 import contextlib
@@ -14,7 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crumby.backup import pages, rows
-from crumby.backup.contents import BackupError, Contents, Progress, inspected, named, of_today, read_only, table_names
+from crumby.backup.contents import (
+    BackupError,
+    Contents,
+    Progress,
+    inspected,
+    named,
+    of_today,
+    read_only,
+    table_names,
+    without_passing,
+)
 from crumby.backup.files import make_self_contained, replacing
 from crumby.database import Database
 from crumby.migrations import migrate
@@ -45,6 +56,7 @@ async def back_up(database: Database, target: Path, *, force: bool = False, prog
             copied = pages.copy(path, partial, progress)
         else:
             copied = await rows.copy(database.engine, partial, progress)
+        copied = without_passing(partial, copied)
         make_self_contained(partial)
         progress("checking", 0, None)
         found = inspected(partial)

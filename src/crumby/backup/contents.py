@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -15,10 +15,11 @@ from crumby.database import BUSY_TIMEOUT
 from crumby.engines import create_async_engine
 from crumby.errors import CrumbyError, DatabaseUnavailable
 from crumby.migrations import HEAD, migrate
-from crumby.tables import events, metadata, users, visits
+from crumby.tables import events, guesses, metadata, salts, sessions, setups, users, visits
 
 OLDEST: Final = "0.7.1"  # whose schema had no version
 PRECIOUS: Final = tuple(table.name for table in (visits, events, users))  # the calendar can be made anew
+PASSING: Final = tuple(table.name for table in (salts, sessions, guesses, setups))  # of today, and of no other day
 VERSION: Final = "alembic_version"
 
 Progress = Callable[[str, int, int | None], None]  # what is being done, steps so far, steps in all if known
@@ -30,7 +31,7 @@ class BackupError(CrumbyError):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    schema: str  # "0003", or OLDEST
+    schema: str  # "0005", or OLDEST
     rows: Mapping[str, int]  # by table, of those of Crumby's that there are
     others: Sequence[str] = ()  # tables that are not Crumby's
 
@@ -63,6 +64,16 @@ def contents(connection: sqlite3.Connection, path: Path) -> Contents:
             raise BackupError(f"{path} is no database of Crumby's: it has no table {name}")
     version = connection.execute(f"select version_num from {VERSION}").fetchone() if VERSION in names else None  # noqa: S608
     return Contents(str(version[0]) if version else OLDEST, _counts(connection, names), _others(names))
+
+
+def without_passing(path: Path, copied: Contents) -> Contents:
+    """What is left of a copy, in which they are not even to be found in what is free of the file."""
+    there = [name for name in PASSING if name in copied.rows]
+    with contextlib.closing(unsynced(path)) as file:
+        file.execute("pragma secure_delete = on").close()
+        for name in there:
+            file.execute(f"delete from {name}")  # noqa: S608 - a name of ours
+    return replace(copied, rows={**copied.rows, **dict.fromkeys(there, 0)})
 
 
 def held(connection: sqlite3.Connection) -> Contents:

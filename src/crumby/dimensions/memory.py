@@ -15,7 +15,9 @@ import struct
 import zlib
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 COME: Final = ("channel", "source", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 OWN: Final = {  # by dimension, the columns that make its value
@@ -46,11 +48,12 @@ ANY: Final = "surrogatepass"
 _WORDS: Final = struct.Struct(f">{len(STEADY)}I")
 _PAGE: Final = zlib.crc32(b"page")
 _COME: Final = attrgetter(*COME)
-_OWN: Final = attrgetter(*dict.fromkeys(column for columns in OWN.values() for column in columns))
-_PLACES: Final = {column: place for place, column in enumerate(dict.fromkeys(sum(OWN.values(), ())))}
+_COLUMNS: Final = list(dict.fromkeys(column for columns in OWN.values() for column in columns))
+_OWN: Final = attrgetter(*_COLUMNS)
+_PLACES: Final = {name: [_COLUMNS.index(column) for column in columns] for name, columns in OWN.items()}
 
 
-class Met(NamedTuple):
+class Met(msgspec.Struct, frozen=True, gc=False):
     """When the visitor was met before, in seconds since 1970; 0 for never."""
 
     prev: int
@@ -102,7 +105,7 @@ def _meet_late(seen: bytes, head: bytes, page: bytes, at: int, last: int) -> Met
         late = late or _apart(known, at)
     page_prev, things = _met_late(things, page, at)
     late = late or _apart(page_prev, at)
-    return Met(at, min(page_prev, at), "".join(found), seen[:THINGS] + things, late=late)
+    return Met(at, min(page_prev, at), "".join(found), seen[:THINGS] + things, late)
 
 
 def _apart(later: int, at: int) -> bool:
@@ -110,7 +113,7 @@ def _apart(later: int, at: int) -> bool:
     return later > at and later // QUARTER != at // QUARTER
 
 
-class Done(NamedTuple):
+class Done(msgspec.Struct, frozen=True, gc=False):
     """An event, as `Met` is of a page view."""
 
     prev: int  # of the same name
@@ -135,7 +138,7 @@ def do(seen: bytes | None, event: Any, at: int) -> Done:
         late = late or _apart(known, at)
         found.append(min(known, at))
     prev, value_prev, page_prev = found
-    return Done(prev, value_prev, page_prev, seen[:THINGS] + things, late=late)
+    return Done(prev, value_prev, page_prev, seen[:THINGS] + things, late)
 
 
 class Replay:
@@ -180,6 +183,33 @@ def _spread(prevs: str | None, prev: int) -> list[int]:
     return [int(prevs[place : place + 10]) for place in range(0, len(prevs), 10)]
 
 
+def remembered(seen: bytes) -> list[tuple[str | None, bytes, int]]:
+    """All that there is: which of STEADY, or None for any other thing; its checksum; seconds since 1970."""
+    last = int.from_bytes(seen[HEAD:THINGS])
+    words = [seen[place : place + WORD] for place in range(0, HEAD, WORD)] if last else []
+    found: list[tuple[str | None, bytes, int]] = [(name, word, last) for name, word in zip(STEADY, words, strict=False)]
+    things = [seen[place : place + THING] for place in range(THINGS, len(seen), THING)]
+    return [*found, *((None, thing[:WORD], int.from_bytes(thing[WORD:])) for thing in things)]
+
+
+def checksums(row: Any) -> dict[bytes, str]:
+    """What a row of visits or events may be remembered by."""
+    if hasattr(row, "properties"):
+        name = (row.name or "")[:NAME]
+        return {
+            _thing("event", name): f"event {name}",
+            _thing("value", f"{name}\0{(row.value or '')[:VALUE]}"): f"event {name}, value {row.value or ''}",
+            _thing("place", f"{name}\0{row.page or ''}"): f"event {name}, page {row.page or ''}",
+        }
+    found = {_thing("page", row.page or ""): f"page {row.page or ''}"}
+    for name, columns in {**{each: (each,) for each in ("entry", *COME)}, **OWN}.items():
+        values = [getattr(row, column) or "" for column in columns]
+        found[_thing(name, "\0".join(values))] = (
+            f"{name} {', '.join(filter(None, values))}" if any(values) else f"no {name}"
+        )
+    return found
+
+
 def when(things: bytes, key: bytes) -> int:
     place = _place(things, key)
     return 0 if place < 0 else int.from_bytes(things[place + WORD : place + THING])
@@ -220,11 +250,16 @@ def _come(values: tuple[str | None, ...]) -> bytes:
     return b"".join(_thing(name, value or "") for name, value in zip(COME, values, strict=True))
 
 
-@lru_cache(4 * KEPT)  # a new one costs 10 µs, and there are as many as machines in towns: 1.2 MiB
+@lru_cache(4 * KEPT)  # a new one costs 4 µs, and there are as many as machines in towns: 1.2 MiB
 def _own(values: tuple[str | None, ...]) -> bytes:
     return b"".join(
-        _thing(name, "\0".join(values[_PLACES[column]] or "" for column in columns)) for name, columns in OWN.items()
+        _steady(name, "\0".join([values[place] or "" for place in places])) for name, places in _PLACES.items()
     )
+
+
+@lru_cache(2 * KEPT)
+def _steady(kind: str, value: str) -> bytes:
+    return _thing(kind, value)
 
 
 def _thing(kind: str, value: str) -> bytes:

@@ -23,7 +23,7 @@ from crumby.dimensions.memory import Done, Met, do, meet
 APART: Final = timedelta(minutes=30)
 EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout
 SECOND: Final = timedelta(seconds=1)
-NOBODY: Final = frozenset({"", "null"})  # as 0.7.1's script calls all whose browser keeps no cookie
+NOBODY: Final = frozenset({"null"})  # as 0.7.1's script calls all whose browser keeps no cookie
 SECONDS: Final = (1 << 32) - 1  # the latest beginning that fits above 31 bits into a signed 64-bit integer
 
 
@@ -31,7 +31,7 @@ class Act(Protocol):
     """What a visitor did: a page view or an event; a msgspec Struct that has `session` besides."""
 
     @property
-    def cid(self) -> str: ...
+    def cid(self) -> str | None: ...
     @property
     def datetime(self) -> datetime: ...
     @property
@@ -110,7 +110,7 @@ def place(known: Mapping[str, Visitor], visits: Iterable[V], events: Iterable[A]
     acts.sort(key=itemgetter(0))  # and a view before the events of its instant
     for at, act, is_view in acts:
         cid = act.cid
-        if cid in NOBODY:
+        if not cid or cid in NOBODY:
             (placed.visits if is_view else placed.events).append(act)
             continue
         visitor = now.get(cid)

@@ -21,8 +21,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from crumby.asking import refuse_other_sites, signed_in
-from crumby.errors import BadRequest, InvalidParameter, QueryFileError, SignInRequired
+from crumby.asking import member, refuse_other_sites
+from crumby.errors import BadRequest, InvalidParameter, QueryFileError
 from crumby.reporting import macros
 from crumby.reporting.body import embodied
 from crumby.reporting.header import COMMENT, parse_header
@@ -54,9 +54,7 @@ class AdHoc(Query):
 
 
 async def editor(request: Request) -> Response:
-    user = await signed_in(request)
-    if not user:
-        raise SignInRequired("this takes a signed-in user")
+    user = await member(request)
     settings = request.state.settings
     config = {
         "root": request.scope.get("root_path", ""),
@@ -71,10 +69,8 @@ async def editor(request: Request) -> Response:
 
 async def answer(request: Request) -> Response:
     """The answer to `{"sql": …}`; whatever else is there is said as a report's parameters are: `"days": 7`."""
-    user = await signed_in(request)
     refuse_other_sites(request)
-    if not user:
-        raise SignInRequired("this takes a signed-in user")
+    user = await member(request)
     asked = await _asked(request)
     query = read(asked.pop("sql", ""))
     form = chosen_format(asked)

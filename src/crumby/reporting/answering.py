@@ -15,6 +15,7 @@ from crumby.reporting.lasting import lasts_s
 from crumby.reporting.questions import Answer, Question
 from crumby.reporting.results import WRITERS, Format
 from crumby.reporting.run import Result, reading
+from crumby.reporting.turns import Turns
 from crumby.settings import Settings
 
 Told = tuple[Body, int]  # and how many seconds old it is
@@ -49,6 +50,7 @@ class Answering:
         self._settings = settings
         self._flights = Flights()
         self._kept = kept or Kept()
+        self._turns = Turns(database.traffic)
 
     def known(self, wanted: Wanted) -> Told | None:
         """The answer, if it is there."""
@@ -80,14 +82,18 @@ class Answering:
         return self._version and self._version(), hashlib.blake2b(asked.encode(), digest_size=16).digest()
 
     async def _tell(self, key: Hashable, wanted: Wanted) -> Told | Flow:
-        since = self._kept.clock()
+        await self._turns.wait()
+        since, sight = self._kept.clock(), self._kept.sight()
         answer = await self._answer(wanted)
         if isinstance(answer, Flow):
             return answer
         body = await embodied(answer, wanted.make)
         took_s = self._kept.clock() - since
+        self._turns.took(took_s)
         lasting = lasts_s(wanted.question, took_s, versioned=self._version is not None)
-        self._kept.put(key, body, since, since + lasting)
+        if wanted.question.query.header.cache is not None:
+            sight = None  # its file says how old it may be
+        self._kept.put(key, body, since, since + lasting, sight)
         return body, int(took_s)
 
     async def _answer(self, wanted: Wanted) -> Answer | Flow:

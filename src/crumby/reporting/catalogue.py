@@ -3,22 +3,32 @@
 from collections.abc import Iterable
 from typing import Any
 
+from crumby.reporting.filters import DIMENSIONS
 from crumby.reporting.header import Click, Column
 from crumby.reporting.parameters import Parameter
 from crumby.reporting.query import Query
 from crumby.reporting.results import plain
 
 
-def listing(queries: Iterable[Query]) -> list[dict[str, Any]]:
-    return [_listed(query) for query in queries]
+def listing(queries: Iterable[Query], below: str = "/api") -> list[dict[str, Any]]:
+    """`below` is the path that their answers are at."""
+    return [listed(query, below) for query in queries]
 
 
-def _listed(query: Query) -> dict[str, Any]:
+def dimensions() -> list[dict[str, Any]]:
+    """What can be filtered by; what is `private`, by people who signed in."""
+    return [
+        {"name": name, "description": dimension.description, "private": dimension.private}
+        for name, dimension in DIMENSIONS.items()
+    ]
+
+
+def listed(query: Query, below: str = "/api") -> dict[str, Any]:
     header = query.header
     return {
         "name": query.name,
         "collection": query.collection,
-        "url": f"/api/{query.collection}/{query.name}",
+        "url": f"{below}/{query.collection}/{query.name}",
         "title": query.title,
         "description": header.description,
         "group": header.group,
@@ -32,6 +42,7 @@ def _listed(query: Query) -> dict[str, Any]:
         "click": _click(header.click) if header.click else None,
         "refresh": header.refresh,
         "closed": header.closed,
+        "tab": header.tab,
         "takes": sorted(query.takes),
         "parameters": [_parameter(each) for each in header.parameters],
         "columns": [_column(each) for each in header.columns],

@@ -11,16 +11,17 @@ import re
 import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import TextClause, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from crumby.database import Database, first_line
 from crumby.errors import DatabaseUnavailable, QueryFileError, QueryTimeout
+from crumby.reporting.binding import Statement
 from crumby.reporting.header import COMMENT
 from crumby.reporting.period import parse_period
 from crumby.reporting.query import Query, QueryFolders
@@ -154,10 +155,9 @@ class _Within(Query):
 
     form: str = "{}"
 
-    def render(self, dialect: str, view: View, arguments: Mapping[str, Any]) -> TextClause:
+    def render(self, dialect: str, view: View, arguments: Mapping[str, Any]) -> Statement:
         statement = super().render(dialect, view, arguments)
-        statement.text = self.form.format(statement.text)
-        return statement
+        return replace(statement, text=self.form.format(statement.text))
 
 
 def _within(form: str, query: Query) -> Query:

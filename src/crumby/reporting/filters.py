@@ -49,10 +49,16 @@ DIMENSIONS: Final = {
     "platform": Dimension("operating system, such as windows", "platform"),
     "device": Dimension("desktop, mobile or tablet", "device"),
     "screen": Dimension("size of the screen, such as 1920x1080", "screen_res"),
+    "tag": Dimension("tag that the page's script said, such as spring", "tag", private=True),
     "event": Dimension("name of an event within the session", "", private=True),
 }
-OF_EVENTS: Final = {"site": "site", "page": "page", "event": "name"}  # the columns that an event has of its own
-WITHIN: Final = frozenset({"page", "event"})  # what changes within a session; of the rest it has one value
+OF_EVENTS: Final = {
+    "site": "site",
+    "page": "page",
+    "tag": "tag",
+    "event": "name",
+}  # the columns that an event has of its own
+WITHIN: Final = frozenset({"page", "tag", "event"})  # what changes within a session; of the rest it has one value
 
 
 @dataclass(frozen=True, slots=True)

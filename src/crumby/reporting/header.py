@@ -14,6 +14,7 @@
     -- cache: 60                                                seconds for which an answer may be given again
     -- rows: 500                                                at most
     -- panel: closed                                            the page asks once somebody opens it
+    -- tab: Places                                              one of a card's tabs, with those that say the same
     -- rollup: countries                                        read in the place of visits, where it has what is asked
     select …
 
@@ -58,9 +59,10 @@ CHART: Final = re.compile(r"(\w+)(?: of ([\w ,]+?))?(?: by (\w+)(?: ?, ?(\w+))?)
 GROUP: Final = "Reports"
 KEYS: Final = (
     "chart", "group", "order", "parameter", "column", "click", "fill", "refresh", "cache", "rows", "rollup", "panel",
+    "tab",
 )  # fmt: skip
 LATER: Final = frozenset(
-    {"click", "fill", "refresh", "cache", "rows", "rollup", "panel"}
+    {"click", "fill", "refresh", "cache", "rows", "rollup", "panel", "tab"}
 )  # in small letters: prose may begin with "Rows:"
 NUMBERS: Final = {"order": 999_999, "refresh": 86_400, "cache": 86_400, "rows": 10_000_000}  # and their largest
 
@@ -114,6 +116,7 @@ class Header:
     rows: int | None = None
     rollups: tuple[str, ...] = ()  # by name
     closed: bool = False  # its panel
+    tab: str | None = None  # the set of panels that share its card
 
 
 def parse_header(source: str, group: str = GROUP) -> Header:
@@ -162,7 +165,7 @@ def _add(fields: dict[str, Any], key: str, name: str | None, value: str, line: s
     match key:
         case "chart":
             fields["chart"] = _chart(value, line)
-        case "group" | "fill":
+        case "group" | "fill" | "tab":
             fields[key] = value
         case "panel":
             fields["closed"] = _closed(value, line)
@@ -188,6 +191,7 @@ _EXAMPLES: Final = {
     "fill": "fill: date",
     "rollup": "rollup: countries",
     "panel": "panel: closed",
+    "tab": "tab: Places",
     **{key: f"{key}: 10" for key in ("refresh", "cache", "rows")},
 }
 

@@ -5,6 +5,7 @@ days that are over nothing changes but what the version of `Answering` tells of.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from crumby.reporting.macros import SESSION_LONGEST
@@ -29,9 +30,16 @@ def lasts_s(question: Question, cost_s: float, *, versioned: bool) -> float:
     header = question.query.header
     if header.cache is not None:
         return header.cache
-    sql = COMMENTS.sub("", question.query.source)
-    if header.refresh or MOVING.search(sql):
+    moving, of_period = _read(question.query.source)
+    if header.refresh or moving:
         return 0
-    if versioned and OF_PERIOD.search(sql) and question.view.period.end + SETTLED <= question.view.now:
+    if versioned and of_period and question.view.period.end + SETTLED <= question.view.now:
         return CLOSED_S
     return cost_s + min(MOST_S, max(LEAST_S, cost_s * PROPORTION))
+
+
+@lru_cache(maxsize=256)
+def _read(source: str) -> tuple[bool, bool]:
+    """Whether a file's answer hangs on the moment, and whether on its period alone."""
+    sql = COMMENTS.sub("", source)
+    return bool(MOVING.search(sql)), bool(OF_PERIOD.search(sql))

@@ -15,6 +15,7 @@
     {{ host("referrer") }}                      https://www.example.com/a → www.example.com
     {{ strip_scheme("doc_uri") }}               https://example.com/a → example.com/a
     {{ concat("cid", "' '", "lang") }}          text, one piece after the other
+    {{ property("plan") }}                      an event's property; {{ property("seats", "number") }} as a number
     {{ order_by("views desc, page") }}          after what the request sorts by
     {{ limit() }}                               the rows that the request asks for
     {{ t0 }}, {{ t1[:7] }}                      the first and the last day, 2026-01-31, as 0.7.1's files print them
@@ -23,8 +24,9 @@ Days and hours are the report's time zone's. Whatever the macros have to say of 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from typing import Any, Final, SupportsIndex
 
 from crumby.errors import QueryFileError
@@ -96,6 +98,9 @@ def guarded(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 TERM: Final = re.compile(r"""\s*([A-Za-z_]\w*|"[^"`]+"|[0-9]+)(?:\s+(asc|desc))?\s*""", re.IGNORECASE)
+PROPERTY: Final = re.compile(r'[^"\\\x00-\x1f]{1,64}')
+ROLLUP: Final = re.compile(r"\0(\w+)\0")  # stands for one until it is known what is asked of it
+ALL_COLUMNS: Final = re.compile(r"(?:\bselect|\bdistinct|\ball|,|\.)\s*\*", re.IGNORECASE)
 SESSION_LONGEST: Final = timedelta(days=1)  # for what else a session did, before or after the report's period
 
 
@@ -152,9 +157,16 @@ class Macros:
             raise QueryFileError(
                 f"the header names no rollup {name!r}, only {', '.join(each.name for each in rollups)}"
             )
-        text = self._source_of.of(rollup)
-        self._own |= self._source_of.binds
-        return Sql(f"{text} {table}")
+        return Sql(f"\0{rollup.name}\0 {table}")
+
+    def complete(self, sql: str) -> str:
+        """What the template became, with the rollups that it reads; only what it names of them is added up."""
+        rollups = {rollup.name: rollup for rollup in self._view.rollups}
+        if rollups:
+            named = named_in(sql)
+            sql = ROLLUP.sub(lambda found: self._source_of.of(rollups[found[1]], named), sql)
+            self._own |= self._source_of.binds
+        return sql
 
     def period(self, column: str) -> Sql:
         """A rollup's rows are the period's; another column of it has days as numbers."""
@@ -301,6 +313,16 @@ class Macros:
     def concat(self, *pieces: str) -> Sql:
         return Sql(self._sql.joined(*pieces))
 
+    def property(self, name: str, kind: str = "text", table: str = "") -> Sql:
+        """Of events: null where the event has no such property, or has another kind of it than a number."""
+        if not isinstance(name, str) or not PROPERTY.fullmatch(name):
+            raise QueryFileError(f"property takes a name, as in property('plan'), not {name!r}")
+        if kind not in {"text", "number"}:
+            raise QueryFileError(f"property({name!r}) is read as 'text' or 'number', not {kind!r}")
+        column = f"{_prefix(table)}properties"
+        named = name.replace("'", "''")
+        return Sql(getattr(self._sql, "property" if kind == "text" else "property_number")(column, named))
+
     # In which order
 
     def order_by(self, usual: str) -> Sql:
@@ -323,6 +345,14 @@ class Macros:
         return Sql("limit :_limit offset :_offset_rows" if asked else "")
 
 
+@lru_cache(maxsize=256)  # 0.1 ms
+def named_in(sql: str) -> Collection[str] | None:
+    """What may be a column there: every word that is not in a line of comment. None: all columns."""
+    lines = [line for line in sql.splitlines() if not line.lstrip().startswith("--")]
+    told = "\n".join(lines)
+    return None if ALL_COLUMNS.search(told) else frozenset(re.findall(r"\w+", told.lower()))
+
+
 def _prefix(table: str) -> str:
     return f"{table}." if table else ""
 
@@ -331,6 +361,6 @@ CALLED: Final = (
     "visits", "events", "period", "recent", "filters", "event_filters",
     "bucket", "day", "week", "month", "minute", "hour", "weekday", "seconds", "instant",
     "views", "visitors", "sessions", "bounces", "duration", "session_views", "exits",
-    "strip_scheme", "host", "concat", "order_by", "limit",
+    "strip_scheme", "host", "concat", "property", "order_by", "limit",
 )  # fmt: skip
 NAMES: Final = frozenset({"dialect", "t0", "t1", "rolled", *CALLED})

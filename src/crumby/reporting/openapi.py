@@ -13,6 +13,7 @@ from crumby.reporting.parameters import Parameter, Type
 from crumby.reporting.period import COMPARISONS, DEFAULT_DAYS, MAX_DAYS, PRESETS
 from crumby.reporting.query import WHEN_CALLED, Query
 from crumby.reporting.results import Format, plain
+from crumby.tokens import PREFIX
 
 Schema = dict[str, Any]
 
@@ -59,6 +60,17 @@ EXAMPLES: Final[dict[str | None, Any]] = {  # by format, or else by type
     "date": "2026-01-31",
     "datetime": "2026-01-31T12:00:00",
 }
+READERS: Final[list[dict[str, list[str]]]] = [{"session": []}, {"token": []}]  # who may see what is private
+ANYBODY: Final[list[dict[str, list[str]]]] = [{}, *READERS]  # what a guest may, but for some of it
+SECURITY: Final = {
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "Of a browser that signed in"},
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": f"{PREFIX}…",
+        "description": "Made by `crumby token add NAME --scope read`. One that is wrong or over is answered 401",
+    },
+}
 EXAMPLE: Final = "Made of the columns' types, not of anybody's visits"
 
 
@@ -74,7 +86,7 @@ def components(queries: Iterable[Query]) -> dict[str, Any]:
         "schemas": {**_shared_schemas(), **answers},
         "parameters": {each["name"]: each for each in [*_of_every_query(), *map(_of_macro, _names_of_macros())]},
         "headers": HEADERS,
-        "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": COOKIE}},
+        "securitySchemes": SECURITY,
     }
 
 
@@ -104,9 +116,10 @@ def _operation(query: Query) -> dict[str, Any]:
         },
     }
     if query.private:
-        operation["security"] = [{"session": []}]
+        operation["security"] = READERS
         operation["responses"]["401"] = _failure("Sign in first")
     elif any(DIMENSIONS[name].private for name in of_macros if name in DIMENSIONS):
+        operation["security"] = ANYBODY
         operation["responses"]["401"] = _failure("Sign in first, to filter by that")
     return operation
 

@@ -1,4 +1,4 @@
-"""Answers are packed with gzip for those who take it, as they go out. Pure ASGI, and for the reports alone."""
+"""Answers are packed with gzip for those who take it, as they go out; so are the page's files. Pure ASGI."""
 
 import asyncio
 import re
@@ -8,12 +8,12 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PATHS: Final = re.compile(r"/api(?:/.*)?|/openapi\.json")
+PATHS: Final = re.compile(r"(?:/share/[^/]+)?/api(?:/.*)?|/openapi\.json|/static/.*\.(?:js|css|svg)")
 SMALLEST: Final = 1024  # bytes
 LEVEL: Final = 5  # 9 takes four times as long, for a hundredth less
 LARGE: Final = 1 << 17  # bytes, some 3 ms of work: more is done in a thread
 GZIP: Final = 31  # zlib's word for gzip's own head and tail
-NEITHER: Final = frozenset({204, 304})  # have no body
+NEITHER: Final = frozenset({204, 206, 304})  # have no body, or a part of one
 ENCODING: Final = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
 
 

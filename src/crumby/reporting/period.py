@@ -136,11 +136,14 @@ PRESETS: Final[Mapping[str, Preset]] = {
     "last_year": lambda today: (date(today.year - 1, 1, 1), date(today.year - 1, 12, 31)),
     "last_12_months": lambda today: (a_year_before(today) + timedelta(days=1), today),
 }
-COMPARISONS: Final = ("previous", "year")
+COMPARISONS: Final = ("previous", "year", "weekday")
 
 
 def parse_comparison(query: Mapping[str, str], period: Period) -> Period | None:
-    """`compare=previous`: as many days, right before; `compare=year`: the same days a year before."""
+    """`compare=previous`: as many days, right before; `compare=year`: the same days a year before.
+
+    `compare=weekday`: as many days, as few whole weeks before as it takes: a Monday is compared with a Monday.
+    """
     match query.get("compare"):
         case None:
             return None
@@ -149,6 +152,10 @@ def parse_comparison(query: Mapping[str, str], period: Period) -> Period | None:
             return Period(_before(last, (period.t1 - period.t0).days), last, period.zone)
         case "year":
             return Period(a_year_before(period.t0), a_year_before(period.t1), period.zone)
+        case "weekday":
+            days = (period.t1 - period.t0).days + 1
+            back = days + -days % 7
+            return Period(_before(period.t0, back), _before(period.t1, back), period.zone)
         case other:
             raise InvalidParameter(f"compare: {other[:60]!r} is not one of {', '.join(COMPARISONS)}")
 

@@ -18,11 +18,10 @@ from typing import Any, Final, Self
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from sqlalchemy import TextClause
 
 from crumby.errors import CrumbyError, QueryFileError
 from crumby.reporting import macros, period
-from crumby.reporting.binding import bound
+from crumby.reporting.binding import Statement, bound
 from crumby.reporting.filters import DIMENSIONS
 from crumby.reporting.header import GROUP, Header, parse_header
 from crumby.reporting.parameters import Type
@@ -97,6 +96,11 @@ class Query:
         """The macros of WHEN_CALLED that its template calls."""
         return self._calls & WHEN_CALLED.keys()
 
+    @property
+    def filtered(self) -> bool:
+        """Whether a request's filters reach its rows."""
+        return bool(self.takes & {"filters", "event_filters"})
+
     @cached_property
     def understands(self) -> frozenset[str]:
         """Every name that a request may say to it, but its form's."""
@@ -110,14 +114,14 @@ class Query:
             for parameter in self.header.parameters
         }
 
-    def render(self, dialect: str, view: View, arguments: Mapping[str, Any]) -> TextClause:
+    def render(self, dialect: str, view: View, arguments: Mapping[str, Any]) -> Statement:
         """The statement with its values bound. Raises QueryFileError, which names the file and the remedy."""
         if self.error:
             raise QueryFileError(self.error)
         interval = view.interval if "bucket" in self._calls else "day" if "day" in self._calls else None
         called = macros.Macros(dialect, view, interval)
         try:
-            sql = self._template.render({**called.names(), **macros.guarded(arguments)})
+            sql = called.complete(self._template.render({**called.names(), **macros.guarded(arguments)}))
             return bound(sql, dialect, {**called.binds, **arguments}, self._types())
         except QueryFileError as error:
             raise QueryFileError(f"{self.shown}: {error}") from None

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from crumby.database import Database, first_line
-from crumby.errors import DatabaseUnavailable, InvalidParameter, SignInRequired
+from crumby.errors import DatabaseUnavailable, Forbidden, InvalidParameter, SignInRequired
 from crumby.reporting.comparing import aligned, filled
-from crumby.reporting.filters import DIMENSIONS
+from crumby.reporting.filters import DIMENSIONS, parse_filters
 from crumby.reporting.period import Period, parse_comparison, parse_period
 from crumby.reporting.query import Query
 from crumby.reporting.rolled import chosen
@@ -21,7 +21,7 @@ from crumby.reporting.run import Limits, Result, run
 from crumby.reporting.view import View, parse_view
 from crumby.rollups.files import Rollup
 from crumby.settings import Settings
-from crumby.tables import visits
+from crumby.tables import pruned, visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +66,42 @@ def understand(
     now: datetime,
     *,
     more: Collection[str] = (),
+    fixed: Sequence[tuple[str, str]] = (),
     signed_in: bool = True,
     first_visit: datetime | None = None,
     ready: Mapping[str, Rollup] = MappingProxyType({}),
 ) -> Question:
     """What is asked for. `now` and `first_visit` are UTC; `more` are names that the asker himself gives a meaning.
 
-    `ready` are the rollups that can be read.
+    `fixed` are filters that are in force whatever is asked; `ready` are the rollups that can be read.
 
-    Raises InvalidParameter, and SignInRequired for a filter that is not for everybody.
+    Raises InvalidParameter, SignInRequired for a filter that is not for everybody, and Forbidden for one that is fixed.
     """
     pairs = list(asked)
     own = {parameter.name for parameter in query.header.parameters}
+    _refuse_fixed(query, [name for name, _ in pairs], [name for name, _ in fixed])
     _refuse_unknown(query, [name for name, _ in pairs], more)
     _refuse_twice([name for name, _ in pairs if name not in DIMENSIONS or name in own])
     texts = dict(pairs)
     period = parse_period(texts, settings.zone, now, first_visit)
-    view = parse_view([pair for pair in pairs if pair[0] not in own], query.header, period, now)
+    open_ = [pair for pair in pairs if pair[0] not in own]
+    view = parse_view(open_, query.header, period, now)
     if view.filters.private and not signed_in:
         raise SignInRequired(f"{view.filters.private}: only signed-in people may filter by it")
+    if fixed:
+        view = replace(view, filters=parse_filters([*fixed, *open_]))
     if period.zone == settings.zone and _of_days(query, view, texts):
         view = replace(view, rollups=chosen(query.header.rollups, ready, view.filters))
     return Question(query, view, query.arguments(texts), parse_comparison(texts, period))
+
+
+def _refuse_fixed(query: Query, asked: Sequence[str], fixed: Sequence[str]) -> None:
+    """A dimension that is given twice takes any of its values: a fixed one would be widened."""
+    if fixed and not query.filtered:
+        raise Forbidden(f"{query.shown} takes no filters, and this is of {', '.join(fixed)} alone")
+    again = next((name for name in asked if name in fixed), None)
+    if again:
+        raise Forbidden(f"{again}: it is fixed here; filter by something else")
 
 
 def _of_days(query: Query, view: View, texts: Mapping[str, str]) -> bool:
@@ -119,6 +133,10 @@ async def first_visit(database: Database, asked: Iterable[tuple[str, str]]) -> d
     try:
         async with database.engine.connect() as connection:
             found: datetime | None = await connection.scalar(select(func.min(visits.c.datetime)))
+            since: int | None = await connection.scalar(select(pruned.c.since))
     except (SQLAlchemyError, OSError) as error:
         raise DatabaseUnavailable(f"the database can't be asked: {first_line(error)}") from error
+    if since:  # the rollups go on telling of visits that are not there any more
+        first = datetime.fromtimestamp(since, UTC).replace(tzinfo=None)
+        return min(first, found or first)
     return found

@@ -4,23 +4,20 @@ SQLite asks before each thing that a statement would do, while it is prepared: a
 other file, no setting and no password is within its reach. Measured, that is 10 µs a statement and 1 µs a column.
 
 The servers keep to a transaction that reads only, and to what their account may do. An account that may not write
-files, run programs or, for the reports, see the table `users` is theirs to give.
+files, run programs or, for the reports, see the tables that `statement.py` calls secret is theirs to give.
 """
 
 import asyncio
-import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
 from typing import Any, Final, cast
 
-import aiosqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from crumby.engines import AsyncConnection
-from crumby.tables import users
+from crumby.reporting.statement import SECRET
 
 # The last two hold pieces of every table.
-HIDDEN: Final = frozenset({users.name, "sqlite_dbpage", "sqlite_stat4"})
+HIDDEN: Final = frozenset({*SECRET, "sqlite_dbpage", "sqlite_stat4"})
 DANGEROUS: Final = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"})
 SCHEMA: Final = frozenset({"sqlite_master", "sqlite_temp_master"})
 ASKING: Final = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE})
@@ -49,18 +46,6 @@ class Reach:
         if bad:
             self.refused = self.refused or why
         return sqlite3.SQLITE_DENY if bad else sqlite3.SQLITE_OK
-
-
-@contextlib.asynccontextmanager
-async def confined(driver: aiosqlite.Connection) -> AsyncIterator[Reach]:
-    """SQLite's connection, for as long as a report has it."""
-    reach = Reach()
-    try:
-        await driver.set_authorizer(reach)
-        yield reach
-    finally:
-        with contextlib.suppress(ValueError, sqlite3.ProgrammingError):  # it was closed, after an answer that was cut
-            await driver.set_authorizer(None)
 
 
 async def tidy(connection: AsyncConnection, text: str) -> None:

@@ -8,12 +8,12 @@
 It is read where it holds what is asked for: days of the zone that it was made for, and filters by nothing but what it
 is kept by. A visitor of the period is a view whose visitor was not there before, in the period.
 
-Three months are read day by day. Of a longer period whole months are read as such, and the days at its ends. What a
-month forgets is on which day of an earlier one its visitors were there; where the period begins in the midst of a
-month, `rollup_…_return` knows those who were there in its first days, before the period.
+Whole months of a period are read as such, and days at its ends alone. What a month forgets is on which day of an
+earlier one its visitors were there; where the period begins in the midst of a month, `rollup_…_return` knows those who
+were there in its first days, before the period.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -24,7 +24,7 @@ from crumby.reporting.interval import Interval, buckets
 from crumby.reporting.period import Period
 from crumby.rollups.files import Rollup as Kept
 
-DAYS: Final = 92  # of a period that is read day by day
+SPARED: Final = 10  # days, at least, that months must have in their place: they are read in two tables more
 COUNTED: Final = "views"  # or the first that it adds up: of events they are `events`
 COLUMNS: Final = {  # of a rollup's key that visits call otherwise
     "language": "lang",
@@ -76,20 +76,20 @@ def chosen(names: Sequence[str], ready: Mapping[str, Kept], filters: Filters) ->
 def parts(period: Period, today: date, interval: Interval | None) -> list[Part]:
     """Which tables have the period; `interval` if its steps are told apart."""
     t0, t1 = number(period.t0), number(period.t1)
-    if (period.t1 - period.t0).days < DAYS or interval not in {None, "month"}:
+    first = period.t0 if period.t0.day == 1 else next_month(period.t0)
+    end = period.t1 + timedelta(days=1)
+    after = next_month(period.t1) if end > today else end.replace(day=1)  # nothing comes after today
+    if interval not in {None, "month"} or (min(end, after) - first).days < SPARED:
         return [Part("day", t0, t1, t0)]
+    months = (month(first), month(after - timedelta(days=1)))
     found = []
-    first = period.t0
-    if first.day > 1:
-        first = next_month(first)
+    if period.t0 < first:
         found.append(Part("day", t0, number(first - timedelta(days=1)), t0))
-    last = period.t1
-    if last < today and (last + timedelta(days=1)).day > 1:
-        last = last.replace(day=1) - timedelta(days=1)
-        found.append(Part("day", number(last + timedelta(days=1)), t1, t0))
-    found.append(Part("month", month(first), month(last), month(period.t0)))
-    if period.t0.day > 1 and interval is None:
-        found.append(Part("return", month(first), month(last), month(period.t0), t0))
+    if after <= period.t1:
+        found.append(Part("day", number(after), t1, t0))
+    found.append(Part("month", *months, month(period.t0)))
+    if period.t0 < first and interval is None:
+        found.append(Part("return", *months, month(period.t0), t0))
     return found
 
 
@@ -118,11 +118,14 @@ class Source:
         self._interval = interval
         self._dialect = dialect
 
-    def of(self, rollup: Rollup) -> str:
-        pieces = " union all ".join(self._piece(rollup, part) for part in self._parts)
-        return f"({pieces})"
+    def of(self, rollup: Rollup, named: Collection[str] | None) -> str:
+        """`named`: of what it adds up, what is to be in it; None: all."""
+        sums = ["visitors", "first_views", *rollup.sums]
+        wanted = [name for name in sums if named is None or name in named] or ["visitors"]
+        parts = [part for part in self._parts if part.table != "return" or "visitors" in wanted]
+        return f"({' union all '.join(self._piece(rollup, part, wanted) for part in parts)})"
 
-    def _piece(self, rollup: Rollup, part: Part) -> str:
+    def _piece(self, rollup: Rollup, part: Part, wanted: Sequence[str]) -> str:
         key = [rolled if rolled == name else f"{rolled} as {name}" for rolled, name in rollup.columns]
         grouped = [rolled for rolled, _ in rollup.columns]
         if self._interval:
@@ -132,13 +135,16 @@ class Source:
         counted = rollup.counted
         if part.table == "return":
             rows += f" and prev_day >= {self._bound(part.since)} and prev_day < {self._bound(part.until)}"
-            sums = [f"sum({counted}) as visitors", "0 as first_views", *(f"0 as {name}" for name in rollup.sums)]
+            sums = {**dict.fromkeys(wanted, "0"), "visitors": f"sum({counted})"}
         else:
-            new = f"sum(case when prev_day < {self._since(part)} then {counted} else 0 end) as visitors"
-            first = f"sum(case when prev_day = 0 then {counted} else 0 end) as first_views"
-            sums = [new, first, *(f"sum({name}) as {name}" for name in rollup.sums)]
+            sums = {
+                **{name: f"sum({name})" for name in rollup.sums},
+                "visitors": f"sum(case when prev_day < {self._since(part)} then {counted} else 0 end)",
+                "first_views": f"sum(case when prev_day = 0 then {counted} else 0 end)",
+            }
+        columns = ", ".join([*key, *(f"{sums[name]} as {name}" for name in wanted)])
         grouping = f" group by {', '.join(grouped)}" if grouped else ""
-        return f"select {', '.join([*key, *sums])} from rollup_{rollup.name}_{part.table} where {rows}{grouping}"  # noqa: S608
+        return f"select {columns} from rollup_{rollup.name}_{part.table} where {rows}{grouping}"  # noqa: S608
 
     def _since(self, part: Part) -> str:
         """Before which day its visitor was there last, for a view to count as another visitor."""

@@ -3,22 +3,23 @@
 import asyncio
 import contextlib
 import re
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import aiosqlite
-from sqlalchemy import Row, TextClause
 from sqlalchemy.exc import DBAPIError, ResourceClosedError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncResult
 
 from crumby.database import Database, first_line
+from crumby.engines import AsyncConnection
 from crumby.errors import DatabaseUnavailable, QueryFileError, QueryTimeout
-from crumby.reporting.pace import STEPS, Pace
+from crumby.reporting.binding import Statement
 from crumby.reporting.query import Query
-from crumby.reporting.reach import Reach, confined, tidy
+from crumby.reporting.reach import tidy
+from crumby.reporting.sqlite import asked
 from crumby.reporting.view import View
 from crumby.reporting.wal import wait_for_reset
+from crumby.traffic import Traffic
 
 # What the databases say when they stop a statement: SQLite, MariaDB, MySQL, PostgreSQL.
 STOPPED = re.compile(r"interrupted|max_statement_time|maximum statement execution time|statement timeout")
@@ -28,7 +29,7 @@ CONNECT_TIMEOUT: Final = 5.0  # seconds for a connection, be it the network or t
 
 KILL_S: Final = 1.0  # for a word to the server
 Rows = Sequence[Sequence[Any]]
-Step = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]  # does one thing that the database may be long at
+Fetch = Callable[[int], Awaitable[Rows]]  # at most so many rows; fewer when there are no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +60,20 @@ class Reading:
     The others stay in the database: they may be millions.
     """
 
-    def __init__(self, stream: AsyncResult[Any], most: int, step: Step) -> None:
-        self.columns = list(stream.keys())
+    def __init__(self, columns: Sequence[str], most: int, fetch: Fetch) -> None:
+        self.columns = columns
         self.truncated = False  # known with the last rows: there are more
         self.ended = False
-        self._stream = stream
         self._left = most
-        self._step = step
+        self._fetch = fetch
 
-    async def rows(self, most: int) -> Sequence[Row[Any]]:
+    async def rows(self, most: int) -> Rows:
         """The next ones; none, or fewer than `most`, when it has ended. Raises what `reading` does."""
         if self.ended:
             return []
         size = most if most < self._left else self._left + 1  # one more tells whether it is cut
         try:
-            rows: Sequence[Row[Any]] = await self._step(lambda: self._stream.fetchmany(size))
+            rows = await self._fetch(size)
         except Exception:
             self.ended = True  # the database has ended it
             raise
@@ -106,15 +106,15 @@ async def reading(
     await _let_the_log_be_reset(database, query, limits)
     async with _connected(database, limits.after(clock() - started), statement) as connection:
         try:
-            async with _opened(connection, statement, limits.after(clock() - started)) as answer:
+            async with _opened(connection, statement, limits.after(clock() - started), database.traffic) as answer:
                 yield answer
         except QueryFileError as error:
             raise QueryFileError(f"{query.shown}: {error}") from None
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.Error, sqlite3.Warning) as error:
             message = first_line(error)
             if STOPPED.search(message):
                 raise QueryTimeout(f"{query.shown} ran past {limits.timeout_s:g} s and was stopped") from None
-            if error.connection_invalidated:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
                 raise DatabaseUnavailable(message) from error
             raise QueryFileError(f"{query.shown}: {message}") from error
         except ResourceClosedError:
@@ -138,7 +138,7 @@ async def _let_the_log_be_reset(database: Database, query: Query, limits: Limits
 
 
 @contextlib.asynccontextmanager
-async def _connected(database: Database, limits: Limits, statement: TextClause) -> AsyncIterator[AsyncConnection]:
+async def _connected(database: Database, limits: Limits, statement: Statement) -> AsyncIterator[AsyncConnection]:
     """A connection, whose waiting counts into the report's time. The next report finds nothing of this one in it."""
     try:
         async with asyncio.timeout(min(CONNECT_TIMEOUT, limits.timeout_s)):
@@ -155,7 +155,7 @@ async def _connected(database: Database, limits: Limits, statement: TextClause) 
         await asyncio.shield(_give_back(database, connection, statement, thread))
 
 
-async def _give_back(database: Database, connection: AsyncConnection, statement: TextClause, thread: int) -> None:
+async def _give_back(database: Database, connection: AsyncConnection, statement: Statement, thread: int) -> None:
     try:
         if thread and connection.invalidated:
             await _kill(database, thread)
@@ -180,66 +180,54 @@ async def _kill(database: Database, thread: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _opened(connection: AsyncConnection, statement: TextClause, limits: Limits) -> AsyncIterator[Reading]:
-    sqlite = connection.dialect.name == "sqlite"
-    steps = _interruptible(connection) if sqlite else _errors_wrapped(connection)
-    async with asyncio.timeout(limits.timeout_s if sqlite else limits.patience_s), steps as step:
-        answer = Reading(await step(lambda: connection.stream(statement)), limits.rows, step)
+async def _opened(
+    connection: AsyncConnection, statement: Statement, limits: Limits, traffic: Traffic
+) -> AsyncIterator[Reading]:
+    if connection.dialect.name == "sqlite":
+        async with asyncio.timeout(limits.timeout_s), asked(connection, statement, traffic) as answer:
+            yield Reading(answer.columns, limits.rows, answer.fetch)
+        return
+    async with asyncio.timeout(limits.patience_s), _errors_wrapped(connection):
+        stream = await connection.stream(statement.clause)
+        fetch = await _held_back(connection, stream.fetchmany)
+        reading = Reading(list(stream.keys()), limits.rows, fetch)
         try:
-            yield answer
+            yield reading
         finally:
-            if (answer.truncated or not answer.ended) and not connection.invalidated:
+            if (reading.truncated or not reading.ended) and not connection.invalidated:
                 await connection.invalidate()  # MySQL would send the others first
 
 
-async def _straight(work: Callable[[], Awaitable[Any]]) -> Any:
-    return await work()
+async def _held_back(connection: AsyncConnection, fetch: Fetch) -> Fetch:
+    """The same rows, of which none come in while nobody fetches them: asyncmy buffers all that a server sends."""
+    if connection.dialect.name != "mysql":
+        return fetch
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    transport: asyncio.ReadTransport = driver._transport  # noqa: SLF001 - it has no public name
+
+    async def fetched(most: int) -> Rows:
+        transport.resume_reading()
+        rows = await fetch(most)
+        if len(rows) == most:  # there may be more
+            transport.pause_reading()
+        return rows
+
+    return fetched
 
 
 @contextlib.asynccontextmanager
-async def _errors_wrapped(connection: AsyncConnection) -> AsyncIterator[Step]:
+async def _errors_wrapped(connection: AsyncConnection) -> AsyncIterator[None]:
     """SQLAlchemy wraps the drivers' errors, but not those that asyncpg has while it streams."""
     if connection.dialect.name != "postgresql":
-        yield _straight
+        yield
         return
     import asyncpg
 
     driver = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
     try:
-        yield _straight
+        yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         gone = driver.is_closed()
         if gone:
             await connection.invalidate()
         raise DBAPIError(None, None, error, connection_invalidated=gone) from error
-
-
-@contextlib.asynccontextmanager
-async def _interruptible(connection: AsyncConnection) -> AsyncIterator[Step]:
-    """SQLite runs in a thread that no cancellation reaches: it has to be told."""
-    raw = await connection.get_raw_connection()
-    driver = cast("aiosqlite.Connection", raw.driver_connection)
-    pace = Pace(connection.sync_engine.pool.checkedout)  # type: ignore[attr-defined]  # as only a queue of them has it
-    await driver.set_progress_handler(pace, STEPS)
-    async with confined(driver) as reach:
-        try:
-            yield lambda work: _told(driver, pace, reach, work)
-        finally:
-            pace.stop()
-
-
-async def _told(driver: aiosqlite.Connection, pace: Pace, reach: Reach, work: Callable[[], Awaitable[Any]]) -> Any:
-    pace.begin()
-    running = asyncio.ensure_future(work())
-    try:
-        await asyncio.wait({running})
-    finally:
-        if not running.done():  # the limit, or a client that left
-            pace.stop()
-        while not running.done():  # told again, since between two steps it does not hear
-            await driver.interrupt()
-            await asyncio.wait({running}, timeout=0.05)
-        await asyncio.gather(running, return_exceptions=True)  # its error is not one that nobody asked for
-    if running.exception() and reach.refused:
-        raise QueryFileError(reach.refused)
-    return running.result()

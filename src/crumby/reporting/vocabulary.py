@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import BigInteger, DateTime, Double, Integer, LargeBinary, Table
 from sqlalchemy.types import TypeEngine
 
-from crumby.tables import calendar, engagements, events, refusals, strays, visitors, visits
+from crumby.tables import calendar, engagements, events, pruned, refusals, strays, visitors, visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ MEANINGS: Final[dict[str, tuple[str, dict[str, str]]]] = {
             "seq": "place in its session, from 1",
             "gap": "seconds since the session's page view before, 0 at the first",
             "device": "desktop, mobile or tablet",
+            "tag": "that the page's script said",
             "engaged": "seconds that the page was seen and in focus; null where nobody told",
             "scroll": "percent of the page scrolled into view; null where nobody told",
             "prev": "seconds since 1970 of the visitor's page view before; 0 where it is the first",
@@ -90,12 +91,14 @@ MEANINGS: Final[dict[str, tuple[str, dict[str, str]]]] = {
         },
     ),
     "events": (
-        "a row a call of cmb.event(name, value)",
+        "a row a call of cmb.event(name, value, properties)",
         {
             **HITS,
             "session": SESSIONS["session"],
             "name": "of the event",
             "value": "that it was sent with",
+            "properties": 'that it was sent with, as JSON: {{ property("plan") }} reads one; null for none',
+            "tag": "that the page's script said",
             "prev": "seconds since 1970 of the visitor's event of this name before; 0 where it is the first",
             "value_prev": "the same, of this name and value",
             "page_prev": "the same, of this name and page",
@@ -129,6 +132,17 @@ MEANINGS: Final[dict[str, tuple[str, dict[str, str]]]] = {
         },
     ),
     "strays": ("visitors with a row that came too late for its place", {"cid": "the visitor, by cookie"}),
+    "pruned": (
+        "one row, once visits were deleted for their age",
+        {
+            "mark": "by which rollups know their database",
+            "horizon": "seconds since 1970: what was before it goes",
+            "done": "seconds since 1970: what was before it has gone",
+            "since": "seconds since 1970 of the first visit of all",
+            "worker": "whose turn it is to delete",
+            "turn": "until when, in seconds since 1970",
+        },
+    ),
     "refusals": (
         "hits that were not stored",
         {
@@ -159,7 +173,7 @@ def _kind(kind: TypeEngine[object]) -> str:
     return "bytes" if isinstance(kind, LargeBinary) else "text"
 
 
-TABLES: Final = tuple(map(_described, (visits, events, visitors, calendar, refusals, engagements, strays)))
+TABLES: Final = tuple(map(_described, (visits, events, visitors, calendar, refusals, engagements, strays, pruned)))
 
 MACROS: Final = (
     Macro("period", '{{ period("datetime") }}', "the period's rows: to stand behind `where`"),
@@ -187,6 +201,9 @@ MACROS: Final = (
     Macro("host", '{{ host("referrer") }}', "host of an address: example.com"),
     Macro("strip_scheme", '{{ strip_scheme("doc_uri") }}', "https://example.com/a as example.com/a"),
     Macro("concat", '{{ concat("browser", "\' \'", "version") }}', "text, one piece after the other"),
+    Macro(
+        "property", '{{ property("plan") }}', 'an event\'s property, as text; property("seats", "number") as a number'
+    ),
     Macro("order_by", '{{ order_by("views desc, page") }}', "order by …, or as `sort` asks; nulls alike everywhere"),
     Macro("limit", "{{ limit() }}", "as many rows as `limit` and `offset` ask for"),
     Macro("t0", "{{ t0 }}", "first day of the period; bound: :t0"),

@@ -9,9 +9,13 @@
     amended.py              visits that were changed or deleted, as they were and as they are
     late.py                 visitors with late rows, whose later ones are put right
     audit.py                a day that is over, held against its visits
+    pruning.py              visits that go for their age, once all have counted them
+    kept.py                 what was counted of these, never to be counted again
+    quiet.py                whether there can be anything new at all
     work.py                 the connection that it works on: a file beside the embedded database, or the server
 
-A report may use those in `ready`, once it has called `catch_up`. All can be made anew from the visits at any time.
+A report may use those in `ready`, once it has called `catch_up`. All can be made anew from the visits at any time,
+but for the days whose visits were pruned: those they keep.
 """
 
 import asyncio
@@ -20,7 +24,7 @@ import logging
 import math
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -32,16 +36,31 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crumby.database import Database, first_line, rollups_path
-from crumby.rollups import amended
+from crumby.rollups import amended, kept, pruning
 from crumby.rollups.engine import Done, Engine
 from crumby.rollups.files import Rollup, RollupFolders
 from crumby.rollups.late import Strays
 from crumby.rollups.marks import Marks
+from crumby.rollups.pruning import Horizon, Over, Prune, Taken
+from crumby.rollups.quiet import Quiet
 from crumby.rollups.work import Busy, ServerWork, SqliteWork, Work
 from crumby.settings import Settings, shipped
 from crumby.tables import strays
 
-__all__ = ["Done", "Listed", "Rollup", "RollupFolders", "Rollups", "open_rollups"]
+__all__ = [
+    "AWAY",
+    "Busy",
+    "Done",
+    "Horizon",
+    "Listed",
+    "Over",
+    "Prune",
+    "Rollup",
+    "RollupFolders",
+    "Rollups",
+    "Taken",
+    "open_rollups",
+]
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +69,7 @@ T = TypeVar("T")
 PERIOD_S: Final = 1.0  # between two looks for what is new
 CHUNK: Final = 5000  # visits at a time: a quarter of a second
 ON_DEMAND: Final = 500  # visits that a report waits for, some 20 ms; of more it is told nothing
-PATIENCE_S: Final = 1.0  # of a report, where the database has gone silent
+PATIENCE_S: Final = 3.0  # of a report, where the database has gone silent, or the machine has much to do
 GOODBYE_S: Final = 3.0
 BUSY_S: Final = 0.1  # between two tries
 REST: Final = 0.5  # of a chunk's time, before the next one: hits come first
@@ -89,25 +108,41 @@ class Rollups:
         self._audited: date | None = None
         self._one_at_a_time = asyncio.Lock()
         self._long = False  # a chunk that nobody should wait for
-        self._behind = False  # so far that the next chunk will be one
+        self._before: Collection[str] = ()  # those that were complete when it began
+        self._behind = False  # so far that the next chunk will be one, which `keep_up` takes in
         self._coming: asyncio.Future[None] | None = None  # a catch-up that has not begun
         self._closing = False
         self._running: asyncio.Future[Any] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="crumby-rollups") if database.sqlite_path else None
         self._work: SqliteWork | None = None
+        path = database.sqlite_path
+        self._quiet = Quiet([path, rollups_path(path)] if path else [])
         self._connection: AsyncConnection | None = None
         self._said: str | None = None
         self._purged = time.monotonic()
 
     @property
     def ready(self) -> Mapping[str, Rollup]:
-        """Those that are complete, of the configured time zone."""
-        return self._engine.ready
+        """Those that are complete, of the configured time zone.
+
+        What a chunk completes for which nobody waits is not, until it has ended: it lacks the hits of meanwhile.
+        """
+        ready = self._engine.ready
+        return {name: ready[name] for name in self._before if name in ready} if self._long else ready
+
+    @property
+    def zone(self) -> str:
+        """Whose days are counted."""
+        return self._engine.zone
 
     @property
     def version(self) -> int:
         """Another one whenever a day before today has changed."""
         return self._engine.version
+
+    def sight(self) -> Hashable:
+        """The same for as long as nothing is committed; None where that can't be told."""
+        return self._quiet.look()
 
     @property
     def errors(self) -> Mapping[str, str]:
@@ -139,8 +174,9 @@ class Rollups:
         """Take in what has been committed, where that is done in some milliseconds. Raises nothing.
 
         On a server an id that is missing before others may still be on its way: up to four seconds it is waited for.
+        Where hits come in faster than that, they are left to `keep_up`: in large chunks, at a fourth of the price.
         """
-        if self._long:
+        if self._long or self._behind or self._quiet.lasts:
             return
         if self._coming is None:
             self._coming = asyncio.ensure_future(self._catch_up())
@@ -155,10 +191,14 @@ class Rollups:
             await self._trying(lambda: self._do(self._caught_up))
 
     def _caught_up(self, work: Work) -> None:
+        sight = self._quiet.look()
         try:
-            self._engine.step(work, ON_DEMAND, complete_alone=True)
+            done = self._engine.step(work, ON_DEMAND, complete_alone=True)
         except Busy:
             self._engine.look(work)
+        else:
+            self._behind = done.left > ON_DEMAND
+            self._quiet.knows(None if done.pending else sight)
 
     async def keep_up(self) -> None:
         """Without an end: what is new, every second; what is to be made, chunk by chunk."""
@@ -176,7 +216,8 @@ class Rollups:
     async def advance(self) -> Done:
         """A chunk of all there is to do; nothing where another process is at it. Raises what the database does."""
         async with self._one_at_a_time:
-            self._long = self._behind or bool(self._engine.rollups.keys() - self._engine.ready.keys())
+            self._before = self._engine.ready.keys()
+            self._long = self._behind or bool(self._engine.rollups.keys() - self._before)
             try:
                 done = await self._do(self._advanced)
             except Busy:
@@ -202,11 +243,33 @@ class Rollups:
             work.checkpoint()
         return done
 
+    async def finish(self, tell: Callable[[int, int], None] = lambda _done, _of: None) -> None:
+        """As far as the rows went when it began: where hits come without end, so would this. Raises as `advance`."""
+        there = None
+        while True:
+            done = await self.advance()
+            if done.of:
+                there = there or done.of
+                tell(done.of - done.left, done.of)
+            if not done.pending or (there and done.of - done.left >= there):
+                return
+            if not done.visits:
+                await asyncio.sleep(BUSY_S)
+
+    async def kept(self) -> date | None:
+        """The days before this one are never counted again. Raises what the database does."""
+        async with self._one_at_a_time:
+            known = await self._do(kept.read)
+        return date.fromisoformat(str(max(each.day for each in known.values()))) if known else None
+
     async def forget(self, names: Sequence[str] = ()) -> None:
-        """Begin these anew, or all of them, once no other process is at it. Raises what the database does."""
+        """Begin these anew, or all of them, once no other process is at it. Raises what the database does.
+
+        Of days whose visits were pruned they keep what they have.
+        """
         await self._in_turn(lambda work: self._engine.forget(work, names))
 
-    async def _in_turn(self, work: Callable[[Work], None]) -> None:
+    async def _in_turn(self, work: Callable[[Work], T]) -> T:
         """Once no other process is at it."""
         while True:
             with contextlib.suppress(Busy):
@@ -271,6 +334,42 @@ class Rollups:
         for table, ids in (("visits", visits), ("events", events)):
             for part in amended.parts(ids):
                 await self._in_turn(lambda work, table=table, part=part: amended.take_out(work, table, part))  # type: ignore[misc]
+
+    async def prune(self, run: Prune) -> bool:
+        """A piece of it → whether there is more. Raises what the database does, Busy and Taken."""
+        async with self._one_at_a_time:
+            return await self._do(lambda work: run.step(work, self._engine))
+
+    async def older(self, horizon: Horizon) -> Mapping[str, int]:
+        """How many rows of each table are from before it. Raises what the database does."""
+        async with self._one_at_a_time:
+            return await self._do(lambda work: pruning.counted(work, horizon))
+
+    async def forget_visitors(self, cids: Collection[str]) -> None:
+        """Whoever comes again by one of these is new. Raises what the database does."""
+        await self._in_turn(lambda work: pruning.forget_visitors(work, cids))
+
+    async def clear(self, visits: Collection[int]) -> None:
+        """After `take_out`, and with all of it taken in: nothing is left that they alone were counted by.
+
+        Raises what the database does.
+        """
+        for part in amended.parts(visits):
+            await self._in_turn(lambda work, part=part: pruning.forget_all_told(work, part))  # type: ignore[misc]
+        while await self._purged_some():
+            pass
+        await self._in_turn(self._engine.sweep)
+        for _ in range(pruning.TRIES):
+            async with self._one_at_a_time:
+                if await self._do(lambda work: work.restart_log()):
+                    return
+            await asyncio.sleep(BUSY_S)
+
+    async def _purged_some(self) -> bool:
+        with contextlib.suppress(Busy):
+            return await self.purge() > 0
+        await asyncio.sleep(BUSY_S)
+        return True
 
     async def purge(self) -> int:
         """Delete some engagements that are in all rollups → how many. Raises what the database does, and Busy."""

@@ -83,10 +83,20 @@ def take_out(work: Work, table: str, ids: Collection[int]) -> None:
         hold(database, table, ids)
         amend(database, table, ids, -1)
         close(database)
-        _delete(database, table, set(ids))
+        remove(database, table, set(ids))
 
 
-def _delete(database: Writing, table: str, ids: set[int]) -> None:
+def tell_of(database: Writing, ids: Collection[int]) -> None:
+    """These visits go, and what they added stays: a rollup whose witness is among them is to know that."""
+    if ids:
+        database.do(
+            f"insert into amended (sign, visit, hit_id, datetime) select 0, id, hit_id, datetime from visits "
+            f"where {among(ids)}"
+        )
+        close(database)
+
+
+def remove(database: Writing, table: str, ids: set[int]) -> None:
     """SQLite gives the id of its last row again when that is gone, so an empty row stays until others follow it."""
     ((last,),) = database.rows(f"select max(id) from {table}")
     columns = [column.name for column in (visits if table == "visits" else events).c if column.name != "id"]

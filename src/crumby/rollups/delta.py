@@ -95,7 +95,7 @@ def kinds(sql: str) -> tuple[str, ...]:
 
 def _amended(what: str) -> str:
     """Those whose visit, or event, was counted before; of the others it is enough how they are now."""
-    return f"v.id > :amended_after and v.id <= :amended_until and v.{what} <= :until"
+    return f"v.id > :amended_after and v.id <= :amended_until and v.{what} <= :until and v.sign <> 0"
 
 
 class Delta:

@@ -15,15 +15,17 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from crumby.errors import QueryFileError
-from crumby.rollups import amended, delta, late, marks, tables
+from crumby.rollups import amended, delta, kept, late, marks, tables
 from crumby.rollups.audit import Audit, Wrong
 from crumby.rollups.clock import Clock
 from crumby.rollups.delta import TOLD, VIEWS
 from crumby.rollups.files import Rollup
-from crumby.rollups.marks import Marks, State
+from crumby.rollups.kept import Kept
+from crumby.rollups.marks import NEW, Again, Marks, State
 from crumby.rollups.settling import Heads
-from crumby.rollups.statements import ACTS, STAGES, Statements, prepared
+from crumby.rollups.statements import ACTS, STAGES, Statements, added_since, prepared
 from crumby.rollups.work import Busy, Work
+from crumby.wiping import SECURE
 
 log = logging.getLogger(__name__)
 
@@ -72,14 +74,14 @@ class Engine:
         self._parts.clear()
         self._heads = Heads()
         with work.apart():
-            prepared = self._has_state(work) and amended.is_there(work)
+            prepared = self._has_state(work) and amended.is_there(work) and kept.is_there(work)
         if not prepared:
             with work.transaction():
                 self._prepare(work)
         self.take(work, rollups)
 
     def _has_state(self, work: Work) -> bool:
-        """Another version's is none."""
+        """Another version's is none. What it had come to goes, not what it keeps of days whose visits are deleted."""
         there = work.has(tables.STATE)
         return there and work.columns(f"select * from {tables.STATE} where 1 = 0") == marks.columns()
 
@@ -88,6 +90,8 @@ class Engine:
             if work.has(tables.STATE):
                 work.do(f"drop table {tables.STATE}")  # then all are made anew
             work.do(tables.state_table(self.dialect))
+        if not kept.is_there(work):
+            kept.create(work)
         if not amended.is_there(work):
             amended.create(work)
 
@@ -169,12 +173,14 @@ class Engine:
             return Done()
         known = {state.name: state for state in states}
         done, version = 0, max(self.version, *(state.version for state in states))
-        for after, group in marks.groups(states):
+        for after, again, group in marks.groups(states):
             if complete_alone and after.behind(heads) > most:
                 continue
             until = self._heads.chunk(work, after, heads, most)
+            if again != NEW:
+                until = again.bound(after, until)
             witness = marks.witness(work, until.visits)
-            rows, changed_past = self._advance(work, [state.name for state in group], after, until)
+            rows, changed_past = self._advance(work, [state.name for state in group], after, until, again)
             if changed_past:
                 version = max(version + 1, time.time_ns() // 1_000_000)
             done = max(done, rows)
@@ -221,23 +227,52 @@ class Engine:
         return marks.sound(work, fitting)
 
     def _begun(self, work: Work, valid: set[str]) -> list[State]:
-        """Empty tables for each that has none which will do; those of files that are gone go as well."""
+        """Empty tables for each that has none which will do; those of files that are gone go as well.
+
+        Of days whose visits are deleted they keep what they have, where they can; where its file is gone or wrong, a
+        rollup with such days sleeps until it is back.
+        """
         begun = []
+        mark = kept.mark(work)
         for name in sorted(({state.name for state in marks.read(work)} | set(self.rollups)) - valid):
-            marks.delete(work, name)
-            for table in filter(work.has, tables.names(name)):  # MySQL's driver would log each that does not exist
-                work.do(f"drop table {table}")
-            rollup = self.rollups.get(name)
+            rollup, known = self.rollups.get(name), self._end(work, name)
+            keeps = known is not None and known.mark == mark
+            if rollup is None and keeps:
+                continue
+            if rollup and known and keeps and known.shape == rollup.shape and work.has(rollup.day_table):
+                kept.leave_the_rest(work, rollup, known)
+            else:
+                self._make(work, name, rollup, known)
+                known = None
             if rollup:
-                for statement in tables.creation(rollup, self.dialect):
-                    work.do(statement)
-                begun.append(State(name, rollup.hash, self.zone, version=self.version))
+                again = Again(known.day, known.visits, known.events) if known else NEW
+                begun.append(State(name, rollup.hash, self.zone, version=self.version, kept=again))
                 marks.create(work, begun[-1])
         return begun
 
+    def _end(self, work: Work, name: str) -> Kept | None:
+        """What it had come to is over → what it keeps, and up to which row that was counted."""
+        known = kept.read(work).get(name)
+        state = next((state for state in marks.read(work) if state.name == name), None)
+        if known and state:
+            visits, events = max(known.visits, state.marks.visits), max(known.events, state.marks.events)
+            known = known._replace(visits=visits, events=events)
+            kept.put(work, name, known)
+        marks.delete(work, name)
+        return known
+
+    def _make(self, work: Work, name: str, rollup: Rollup | None, known: Kept | None) -> None:
+        if known:
+            log.warning("the rollup %s is another one now: what it had of the days before %s is gone", name, known.day)
+            kept.drop(work, name)
+        for table in filter(work.has, tables.names(name)):  # MySQL's driver would log each that does not exist
+            work.do(f"drop table {table}")
+        for statement in tables.creation(rollup, self.dialect) if rollup else ():
+            work.do(statement)
+
     # What a chunk adds
 
-    def _advance(self, work: Work, names: Sequence[str], after: Marks, until: Marks) -> tuple[int, bool]:
+    def _advance(self, work: Work, names: Sequence[str], after: Marks, until: Marks, again: Again) -> tuple[int, bool]:
         """How many visits it had, and whether it changed a day before today."""
         if after == until:
             return 0, False
@@ -247,7 +282,8 @@ class Engine:
             found[stage] = self._fill(work, statements, stage, after, until)
             for rollup in statements.by_stage[stage]:
                 if rollup.name in names and any(found[need] for need in statements.needs[rollup.name]):
-                    self._add(work, rollup, statements)
+                    added = statements.added[rollup.name]
+                    self._add(work, rollup, added_since(rollup, statements.clock, again.day) if again.day else added)
         changed_past = self._changes_the_past(work, found)
         self._empty(work, found)
         return found[VIEWS], changed_past
@@ -265,8 +301,8 @@ class Engine:
             rows += _asked(work, statements.amend[stage], changed | told)
         return rows
 
-    def _add(self, work: Work, rollup: Rollup, statements: Statements) -> None:
-        making, *adding = statements.added[rollup.name]
+    def _add(self, work: Work, rollup: Rollup, statements: Sequence[str]) -> None:
+        making, *adding = statements
         try:
             if work.plain(making):
                 for statement in adding:
@@ -306,13 +342,34 @@ class Engine:
         The last one stays, for SQLite counts on from it.
         """
         with work.transaction():
-            states = marks.read(work)
-            if not states or self.rollups.keys() - {state.name for state in states}:
+            states = [state for state in marks.read(work) if state.name in self.rollups]
+            if not states or len(states) < len(self.rollups):
                 return 0
             taken_in = {
                 name: min(getattr(state.marks, name) for state in states) for name in ("engagements", "amended")
             }
             return max([work.purge(table, mark, most) for table, mark in taken_in.items()])
+
+    def heads(self, work: Work) -> Marks:
+        """The greatest ids there are."""
+        return self._heads.now(work)
+
+    def complete(self, work: Work) -> list[State]:
+        """All of them, within a transaction. Raises Busy where one has not counted everything yet."""
+        states = [state for state in self._valid(work, self._heads.now(work)) if state.complete]
+        if len(states) < len(self.rollups):
+            raise Busy
+        return states
+
+    def sweep(self, work: Work) -> None:
+        """Delete rows of nothing, which say by what something was counted. Raises Busy."""
+        if self.dialect == "sqlite":
+            work.do(f"pragma main.{SECURE}")
+        for rollup in self.rollups.values():
+            with work.transaction():
+                for table in filter(work.has, tables.names(rollup.name)):
+                    sums = (rollup.counted,) if table == rollup.return_table else rollup.sums
+                    work.do(f"delete from {table} where {' and '.join(f'{name} = 0' for name in sums)}")
 
     def counted(self) -> Marks | None:
         """Up to where no row is still on its way."""
@@ -323,7 +380,7 @@ class Engine:
         """These, or all, begin anew with the next step. Raises Busy."""
         with work.transaction():
             for name in names or list(self.rollups):
-                marks.delete(work, name)
+                self._end(work, name)
             self._see([state for state in self.states.values() if names and state.name not in names])
 
     def audit(self, work: Work, day: date) -> list[Wrong]:
@@ -334,9 +391,10 @@ class Engine:
             if not states or any(state.marks.amended != heads.amended for state in states.values()):
                 raise Busy  # with that taken in, it will be compared
             audit = Audit(work, day, self.zone)
-            wrong = list(audit.wrong({name: self.rollups[name] for name in states}, states))
+            known = {name: state for name, state in states.items() if state.kept.day <= audit.day}
+            wrong = list(audit.wrong({name: self.rollups[name] for name in known}, known))
             for each in wrong:
-                marks.delete(work, each.name)
+                self._end(work, each.name)
             found = audit.strays(max(state.marks for state in states.values()))
         if found:
             late.mark(work, found)

@@ -31,7 +31,7 @@ from crumby.errors import QueryFileError
 from crumby.rollups.clock import Clock
 
 FOLDER: Final = "rollups"
-FORMAT: Final = 1  # of what the engine makes of a file; another one makes all of them anew
+FORMAT: Final = 2  # of what the engine makes of a file; another one makes all of them anew
 FILE_NAME: Final = re.compile("[a-z][a-z0-9_]{0,40}")  # with what goes before and after, a table's name everywhere
 KEY: Final = re.compile(r"([a-z_][a-z0-9_]*)(?:\((integer|[0-9]{1,3})\))?")
 NAME: Final = re.compile("[a-z_][a-z0-9_]*")
@@ -92,8 +92,12 @@ class Rollup:
     @cached_property
     def hash(self) -> str:
         """Of what makes its rows; prose makes none."""
-        facts = (FORMAT, STEADY, self.keys, self.sums, " ".join(self.sql.split()))
-        return hashlib.blake2b(repr(facts).encode(errors="surrogatepass"), digest_size=16).hexdigest()
+        return _hash(FORMAT, STEADY, self.keys, self.sums, " ".join(self.sql.split()))
+
+    @cached_property
+    def shape(self) -> str:
+        """Of its tables: rows of one that has another can't be kept."""
+        return _hash(self.keys, self.sums)
 
     def select(self, clock: Clock) -> str:
         """Raises QueryFileError."""
@@ -116,6 +120,10 @@ def _print(clock: Clock, found: re.Match[str]) -> str:
     number = "signed" if clock.dialect == "mysql" else "bigint"
     seconds = f"cast(substr(prevs, {begins}, {DIGITS}) as {number})"
     return f"case when prevs is null then prev_day else {clock.day_before(seconds)} end"
+
+
+def _hash(*facts: object) -> str:
+    return hashlib.blake2b(repr(facts).encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def load_rollup(path: Path) -> Rollup:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
+from crumby.rollups.kept import TABLE as KEPT
 from crumby.rollups.tables import STATE
 from crumby.rollups.work import Work
 
@@ -25,6 +26,25 @@ class Marks(NamedTuple):
 NONE: Final = Marks()
 
 
+class Again(NamedTuple):
+    """What is counted a second time counts from that day on; up to these ids it is."""
+
+    day: int = 0  # 20260131
+    visits: int = 0
+    events: int = 0
+
+    def ends(self, marks: Marks) -> bool:
+        return marks.visits >= self.visits and marks.events >= self.events
+
+    def bound(self, after: Marks, until: Marks) -> Marks:
+        """Up to where a chunk may go that has no other rows."""
+        visits, events = min(until.visits, self.visits), min(until.events, self.events)
+        return until._replace(visits=max(after.visits, visits), events=max(after.events, events))
+
+
+NEW: Final = Again()
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """A row of the state table."""
@@ -37,15 +57,25 @@ class State:
     complete: bool = False  # it has come to the end once
     analyzed: int = -1  # visits that there were when its tables were analyzed last
     version: int = 0  # another one whenever a day before today has changed
+    kept: Again = NEW  # of rollup_kept: what it must not count again
+
+    @property
+    def again(self) -> Again:
+        """What it counts a second time now, if anything."""
+        return NEW if self.kept.ends(self.marks) else self.kept
 
 
 def read(work: Work) -> list[State]:
-    return [
-        State(name, hash_, zone, Marks(*marks), witness, bool(complete), analyzed, version)
-        for name, hash_, zone, *marks, witness, complete, analyzed, version in work.rows(
-            f"select {', '.join(columns())} from {STATE}"
-        )
-    ]
+    own = ", ".join(f"s.{name}" for name in columns())
+    known = ", ".join(f"coalesce(k.{name}, 0)" for name in Again._fields)
+    rows = work.rows(f"select {own}, {known} from {STATE} s left join {KEPT} k on k.name = s.name")
+    return [_state(*row) for row in rows]
+
+
+def _state(name: str, hash_: str, zone: str, *facts: Any) -> State:
+    *marks, witness, complete, analyzed, version, day, visits, events = facts
+    kept = Again(day, visits, events)
+    return State(name, hash_, zone, Marks(*marks), witness, bool(complete), analyzed, version, kept)
 
 
 def columns() -> list[str]:
@@ -99,7 +129,7 @@ def _testifies(work: Work, state: State) -> bool:
         return not witness(work, state.marks.visits)
     own = {"visit": int(state.witness.split()[0])}
     there = "select id, hit_id, datetime from visits where id = :visit"
-    gone = "select visit, hit_id, datetime from amended where visit = :visit and sign < 0 and id > :amended"
+    gone = "select visit, hit_id, datetime from amended where visit = :visit and sign <= 0 and id > :amended"
     rows = [*work.rows(there, own), *work.rows(gone, own | {"amended": state.marks.amended})]
     return state.witness in {_testimony(*row) for row in rows}
 
@@ -108,10 +138,11 @@ def _testimony(visit: int, hit_id: bytes | None, at: object) -> str:
     return f"{visit} {hit_id.hex() if isinstance(hit_id, bytes) else '-'} {str(at)[:40]}"
 
 
-def groups(states: Iterable[State]) -> Iterator[tuple[Marks, list[State]]]:
-    """Those that have come equally far, the farthest first."""
-    ordered = sorted(states, key=lambda state: (state.marks, state.name), reverse=True)
-    return ((marks, list(group)) for marks, group in groupby(ordered, key=lambda state: state.marks))
+def groups(states: Iterable[State]) -> Iterator[tuple[Marks, Again, list[State]]]:
+    """Those that have come equally far, and count as much again, the farthest first."""
+    ordered = sorted(states, key=lambda state: (state.marks, state.again, state.name), reverse=True)
+    for (marks, again), group in groupby(ordered, key=lambda state: (state.marks, state.again)):
+        yield marks, again, list(group)
 
 
 def _row(state: State) -> dict[str, Any]:

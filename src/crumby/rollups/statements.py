@@ -50,6 +50,11 @@ def prepared(rollups: Iterable[Rollup], clock: Clock) -> Statements:
     return Statements(clock, fill, amend, by_stage, needs, added)
 
 
+def added_since(rollup: Rollup, clock: Clock, day: int) -> Sequence[str]:
+    """What it adds of that day and later ones: those before it have what they had."""
+    return list(_adding(rollup, f"select * from ({rollup.select(clock)}) made where day >= {day:d}", clock.dialect))
+
+
 def _adding(rollup: Rollup, sql: str, dialect: str) -> Iterator[str]:
     columns = ", ".join(rollup.columns)
     if dialect == "postgresql":

@@ -5,7 +5,7 @@
     rollup_x_return   of visitors who were there in an earlier month: by month, and the day before as it is
 
 Rows lie in the order that the reports read them in: by key, then days, in SQLite, which skips from one value of a key
-to the next; days first in InnoDB, which does not.
+to the next; days first in InnoDB, which does not. Of those who returned it is the day before that is looked for.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -47,9 +47,9 @@ def creation(rollup: Rollup, dialect: str) -> Iterator[str]:
     }
     for name, summed in sums.items():
         columns = _columns(rollup, summed, dialect)
-        yield f"create table {name} ({columns}, primary key ({_primary(rollup, dialect)})){KINDS[dialect]}"
+        yield f"create table {name} ({columns}, primary key ({_primary(rollup, name, dialect)})){KINDS[dialect]}"
         if dialect == "postgresql":
-            yield f"create index {name}_by_day on {name} (day)"
+            yield f"create index {name}_by_day on {name} ({_looked_for(rollup, name)[0]})"
 
 
 def names(rollup: str) -> list[str]:
@@ -81,9 +81,14 @@ def _type(key: Key, dialect: str) -> str:
     return f"varchar({key.length})" + (' collate "C"' if dialect == "postgresql" else "")
 
 
-def _primary(rollup: Rollup, dialect: str) -> str:
+def _primary(rollup: Rollup, table: str, dialect: str) -> str:
     keys = [key.name for key in rollup.keys]
-    return ", ".join(["day", *keys, "prev_day"] if dialect == "mysql" else [*keys, "day", "prev_day"])
+    first, second = _looked_for(rollup, table)
+    return ", ".join([first, *keys, second] if dialect == "mysql" else [*keys, first, second])
+
+
+def _looked_for(rollup: Rollup, table: str) -> tuple[str, str]:
+    return ("prev_day", "day") if table == rollup.return_table else ("day", "prev_day")
 
 
 def adding(rollup: Rollup, dialect: str, rows: str) -> Iterator[str]:
@@ -115,4 +120,4 @@ def _merging(rollup: Rollup, table: str, sums: Iterable[str], dialect: str) -> s
     if dialect == "mysql":
         return "on duplicate key update " + ", ".join(f"{s} = {table}.{s} + values({s})" for s in sums)
     added = ", ".join(f"{s} = t.{s} + excluded.{s}" for s in sums)
-    return f"on conflict ({_primary(rollup, dialect)}) do update set {added}"
+    return f"on conflict ({_primary(rollup, table, dialect)}) do update set {added}"

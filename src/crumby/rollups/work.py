@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
 from crumby.database import LOG_KEPT, PRAGMAS
+from crumby.wiping import SECURE, restart_log
 
 LOCK: Final = "crumby rollups"
 LOCK_NUMBER: Final = 0x6372756D62  # PostgreSQL names its locks by numbers; "crumb"
@@ -97,6 +98,9 @@ class Work(Protocol):
 
         On a server it takes the place of that one, whose lock goes on.
         """
+
+    def restart_log(self) -> bool:
+        """What was deleted is in no log either → whether that is so now. A server's logs are its own."""
 
     def purge(self, table: str, until: int, most: int) -> int:
         """Delete so many of its rows with a smaller id, within a transaction → how many there were."""
@@ -222,11 +226,14 @@ class SqliteWork(SqliteWriting):
     def writing(self) -> Iterator[Writing]:
         with contextlib.closing(sqlite3.connect(self._database, isolation_level=None, timeout=BUSY_S)) as connection:
             connection.text_factory = _text
-            for pragma in PRAGMAS:
+            for pragma in (*PRAGMAS, SECURE):
                 connection.execute(f"pragma {pragma}")
             connection.execute("begin immediate")
             yield SqliteWriting(connection)
             connection.execute("commit")  # what is not committed is undone when it is closed
+
+    def restart_log(self) -> bool:
+        return restart_log(self._database) and restart_log(self._path)
 
     def purge(self, table: str, until: int, most: int) -> int:
         with self.writing() as database:
@@ -310,6 +317,9 @@ class ServerWork:
         self._connection.commit()
         yield self
         self._connection.commit()
+
+    def restart_log(self) -> bool:
+        return True
 
     def purge(self, table: str, until: int, most: int) -> int:
         first = self.rows(f"select min(id) from {table}")[0][0]
