@@ -16,39 +16,62 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from crumby import __version__, durability
+from crumby.accesslog import AccessLog
 from crumby.accounts import Accounts, Sessions
+from crumby.accounts.setup import Setup
+from crumby.accounts.throttle import Throttle
+from crumby.accounts.tidying import kept_tidy
+from crumby.accounts.totp import SecondStep
 from crumby.background import beside
 from crumby.database import Database, open_database
 from crumby.days import kept_calendar, try_to_cover
 from crumby.errors import BadRequest, CrumbyError, MethodNotAllowed, NotFound
 from crumby.ingest import health
-from crumby.ingest import routes as ingest
 from crumby.ingest.agent import warm_up
+from crumby.ingest.bots import Guard, open_guard
+from crumby.ingest.client import Proxies
 from crumby.ingest.desk import Answers
 from crumby.ingest.geo import Geo
 from crumby.ingest.health import Health
+from crumby.ingest.limits import Limiter
+from crumby.ingest.lists import folder_of
 from crumby.ingest.metrics import Metrics
 from crumby.ingest.outage import open_store
 from crumby.ingest.refusals import Refusals, open_refusals
+from crumby.ingest.routes import OPT_OUT_PATH, Paths, opt_out, peer
 from crumby.ingest.script import Script
+from crumby.ingest.visitor import Visitors, open_visitors
 from crumby.ingest.writer import Writer, open_writer
+from crumby.leaving import told_to_leave
 from crumby.migrations import migrate
+from crumby.mishaps import Mishaps, id_for
+from crumby.reporting import badge, live
 from crumby.reporting import routes as reporting
 from crumby.reporting.answering import Answering
 from crumby.reporting.checking import warn as check_queries
+from crumby.reporting.kept import Kept
+from crumby.reporting.live import Streams
 from crumby.reporting.packing import Packed
 from crumby.reporting.query import QueryFolders
+from crumby.retention import keep_pruned
 from crumby.rollups import Rollups, open_rollups
 from crumby.settings import Settings, load_settings, shipped
-from crumby.web import login, pages
-from crumby.web.headers import SecurityHeaders, SharedPaths
+from crumby.sharing import managing
+from crumby.sharing import routes as sharing
+from crumby.sharing.opening import Keys
+from crumby.sharing.shares import Shares
+from crumby.tokens import Tokens, open_tokens
+from crumby.web import checks, login, optout, pages, setup
+from crumby.web import live as live_view
+from crumby.web.forms import AddressOf
+from crumby.web.headers import SecurityHeaders, SharedPaths, of_tracking
 from crumby.web.render import Renderer
 
 if TYPE_CHECKING:
@@ -61,10 +84,16 @@ class App(Starlette):
     """Starlette with a door of its own for hits: its middleware and router cost thrice what a hit costs."""
 
     door_is_open = False
+    paths = Paths()
+    log: AccessLog | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = ingest.door(scope) if scope["type"] == "http" and self.door_is_open else None
-        await (endpoint or super().__call__)(scope, receive, send)
+        is_http = scope["type"] == "http"
+        endpoint = (self.paths.door(scope) if is_http and self.door_is_open else None) or super().__call__
+        if self.log and is_http:
+            await self.log(endpoint, scope, receive, send)
+        else:
+            await endpoint(scope, receive, send)
 
 
 class State(TypedDict):
@@ -74,10 +103,23 @@ class State(TypedDict):
     database: Database
     accounts: Accounts
     sessions: Sessions
+    throttle: Throttle
+    second_step: SecondStep
+    setup: Setup
+    proxies: Proxies
+    address_of: AddressOf
+    tokens: Tokens
+    shares: Shares
+    keys: Keys
     queries: QueryFolders
     rollups: Rollups
     answering: Answering
+    streams: Streams
     writer: Writer
+    paths: Paths
+    visitors: Visitors
+    guard: Guard
+    limiter: Limiter
     refusals: Refusals
     health: Health
     answers: Answers
@@ -92,23 +134,49 @@ def create_app(settings: Settings | None = None) -> App:
     """
     settings = (settings or load_settings()).with_secret()
     queries = QueryFolders.laid_over(settings.queries)
+    paths = Paths(settings.hit_path, settings.script_path)
+    proxies = Proxies(settings.proxy_count, settings.trusted_proxies)
     app = App(
-        routes=_routes(settings, queries),
-        lifespan=_lifespan(settings, queries),
-        exception_handlers={CrumbyError: _failure, HTTPException: _http_failure},
+        routes=_routes(settings, queries, paths),
+        lifespan=_lifespan(settings, queries, paths, proxies),
+        exception_handlers={CrumbyError: _failure, HTTPException: _http_failure, ClientDisconnect: _left},
         middleware=[
-            Middleware(SecurityHeaders),
-            Middleware(SharedPaths, origins=settings.crossdomain_origin),
+            Middleware(
+                SecurityHeaders,
+                is_tracking=paths.is_tracking,
+                origins=settings.crossdomain_origin,
+                secure=settings.session_cookie_secure,
+            ),
+            Middleware(SharedPaths, is_tracking=paths.is_tracking, origins=settings.crossdomain_origin),
+            Middleware(Mishaps, pages.failure),
             Middleware(Packed),
         ],
     )
     app.router.redirect_slashes = False  # the redirect would be to whatever Host the request named
+    app.paths = paths
     app.door_is_open = "*" in settings.crossdomain_origin  # else the middleware has to see who asks
+    if settings.access_log != "off":
+        app.log = AccessLog(paths, proxies, settings.ip_storage, hits=settings.access_log == "all")
     return app
 
 
-def _routes(settings: Settings, queries: QueryFolders) -> list[BaseRoute]:
-    routes: list[BaseRoute] = [*ingest.routes, *health.routes, *reporting.routes, *login.routes, *pages.routes]
+def _routes(settings: Settings, queries: QueryFolders, paths: Paths) -> list[BaseRoute]:
+    routes: list[BaseRoute] = [
+        *paths.routes(),
+        Route(OPT_OUT_PATH, opt_out),
+        *health.routes,
+        *reporting.routes,
+        *live.routes,
+        *badge.routes,
+        *login.routes,
+        *setup.routes,
+        *optout.routes,
+        *pages.routes,
+        *live_view.routes,
+        *checks.routes,
+        *sharing.routes,
+        *managing.routes,
+    ]
     if settings.sql_editor:
         from crumby.reporting import adhoc
 
@@ -116,12 +184,12 @@ def _routes(settings: Settings, queries: QueryFolders) -> list[BaseRoute]:
     static = StaticFiles(directory=shipped("static"))
     return [
         *routes,
-        Route("/openapi.json", Document(queries), methods=["GET"]),
+        Route("/openapi.json", Document(queries, paths), methods=["GET"]),
         Mount("/static", static, name="static"),
     ]
 
 
-def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
+def _lifespan(settings: Settings, queries: QueryFolders, paths: Paths, proxies: Proxies) -> Any:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         async with contextlib.AsyncExitStack() as stack:
@@ -140,30 +208,69 @@ def _lifespan(settings: Settings, queries: QueryFolders) -> Any:
             await stack.enter_async_context(beside(checking, "crumby-queries"))
             rollups = await stack.enter_async_context(open_rollups(database, settings))
             await stack.enter_async_context(beside(_kept_up(rollups, prepared), "crumby-rollups"))
+            pruning = keep_pruned(rollups, settings.retention_days, prepared)
+            await stack.enter_async_context(beside(pruning, "crumby-retention"))
             geo = Geo(settings.geoip2_database_name, settings.spool.parent)
             await geo.locate([])  # opens the file, or says that there is none
             warm_up()
             metrics = Metrics()
             refusals = await stack.enter_async_context(open_refusals(database.engine))
-            writer = await stack.enter_async_context(open_writer(geo, store, metrics))
-            accounts = Accounts(database.engine)
+            written = open_writer(geo, store, metrics, database.traffic, settings.ip_storage)
+            writer = await stack.enter_async_context(written)
+            accounts, secret = Accounts(database.engine), settings.secret_key or ""
+            sessions, throttle = Sessions(database.engine), Throttle(database.engine, secret)
+            await stack.enter_async_context(kept_tidy(sessions, throttle))
+            answering = Answering(database, settings, lambda: rollups.version, Kept(sight=rollups.sight))
+            streams = Streams(answering, queries, rollups, settings)
+            stack.enter_context(told_to_leave(streams.end))
             yield State(
                 settings=settings,
                 database=database,
                 accounts=accounts,
-                sessions=Sessions(settings.secret_key or "", accounts),
+                sessions=sessions,
+                throttle=throttle,
+                second_step=SecondStep(secret, accounts),
+                setup=Setup(database.engine, accounts),
+                proxies=proxies,
+                address_of=_addresses(proxies),
+                tokens=await stack.enter_async_context(open_tokens(database.engine)),
+                shares=Shares(database.engine, accounts),
+                keys=Keys(secret),
                 queries=queries,
                 rollups=rollups,
-                answering=Answering(database, settings, lambda: rollups.version),
+                answering=answering,
+                streams=streams,
                 writer=writer,
+                paths=paths,
+                visitors=await stack.enter_async_context(open_visitors(database.engine, known_by=settings.visitor_id)),
+                guard=await stack.enter_async_context(
+                    open_guard(settings.bots, folder_of(settings), settings.privacy_signals)
+                ),
+                limiter=Limiter(settings.rate_limit, settings.daily_limit),
                 refusals=refusals,
                 health=Health(writer, store, geo, metrics),
-                answers=Answers(settings.crossdomain_origin),
-                script=Script(settings.domain),
+                answers=Answers(settings.crossdomain_origin, of_tracking(secure=settings.session_cookie_secure)),
+                script=Script(
+                    settings.domain,
+                    settings.hit_path,
+                    settings.tracker_extras,
+                    signals=settings.privacy_signals,
+                    cookies=settings.visitor_id == "cookie",
+                ),
                 render=Renderer(settings),
             )
 
     return lifespan
+
+
+def _addresses(proxies: Proxies) -> AddressOf:
+    """Who asks, as hits have it."""
+
+    def of(request: Request) -> str | None:
+        headers = request.scope["headers"]
+        return proxies.address(headers, peer(request.scope), dict(headers))
+
+    return of
 
 
 async def _kept_up(rollups: Rollups, prepared: asyncio.Event) -> None:
@@ -174,8 +281,9 @@ async def _kept_up(rollups: Rollups, prepared: asyncio.Event) -> None:
 class Document:
     """The OpenAPI document, by FastAPI, made at each question: a query that was dropped in is an operation at once."""
 
-    def __init__(self, queries: QueryFolders) -> None:
+    def __init__(self, queries: QueryFolders, paths: Paths) -> None:
         self._queries = queries
+        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         api = await asyncio.to_thread(lambda: self._api)  # its import takes half a second, for which hits would wait
@@ -198,18 +306,26 @@ class Document:
         return api
 
     def _extended(self, document: dict[str, Any]) -> dict[str, Any]:
-        from crumby.ingest.operations import OPERATIONS
+        from crumby.ingest.operations import operations as of_hits
         from crumby.reporting.openapi import components, paths
+        from crumby.reporting.operations import OPERATIONS as OF_STREAMS
+        from crumby.sharing.operations import OPERATIONS as OF_SHARES
 
         found = self._queries.all()
-        return {**document, "paths": {**paths(found), **OPERATIONS}, "components": components(found)}
+        operations = {**paths(found), **OF_STREAMS, **OF_SHARES, **of_hits(self._paths)}
+        return {**document, "paths": operations, "components": components(found)}
 
 
 async def _failure(request: Request, error: Exception) -> Response:
     assert isinstance(error, CrumbyError)  # noqa: S101 - registered for it
     if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("%s", error)
+        log.error("%s: %s", id_for(request.scope), error)
     return pages.failure(request, error)
+
+
+async def _left(_request: Request, _error: Exception) -> Response:
+    """Whoever left in the middle of a form hears no answer; it is no fault of ours, which the log would tell as one."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 async def _http_failure(request: Request, error: Exception) -> Response:

@@ -6,9 +6,10 @@ the servers get read-only sessions with a time limit for reports, and UTC everyw
 
 import asyncio
 import contextlib
+import socket
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,9 @@ from sqlalchemy.exc import DisconnectionError
 
 from crumby.engines import AsyncEngine, create_async_engine
 from crumby.errors import ConfigurationError
+from crumby.migrations import make_for_owner
 from crumby.settings import Settings
+from crumby.traffic import Traffic
 
 DRIVERS: Final[Mapping[str, str]] = {
     "sqlite": "sqlite+aiosqlite",
@@ -29,11 +32,13 @@ DRIVERS: Final[Mapping[str, str]] = {
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
 }
+PREPARED: Final = 64  # statements of a MySQL connection that writes hits: one for each set of columns
 MYSQL_REFUSALS: Final = frozenset({1044, 1045, 1049, 1698})  # access denied, unknown database
 GOODBYE: Final = 3.0  # seconds that closing the connections may take
 BUSY_TIMEOUT: Final = 30  # seconds that SQLite waits for another writer
 LONGEST: Final = 4 << 20  # bytes of a text or a row of SQLite's, in a report
 LONGEST_SORTED: Final = 8192  # bytes, the most that MariaDB takes
+RECEIVED: Final = 64 << 10  # bytes that wait in the socket of a MySQL report; Linux takes twice as many
 LOG_KEPT: Final = 32 << 20  # bytes of SQLite's write-ahead log that stay on the disk when it starts anew
 # What a connection that writes needs. None checkpoints of its own accord: `ingest/store.py` says who does, and why.
 # Its caches stay small: 2 MiB each, a reader of rollups profits from no more.
@@ -49,8 +54,10 @@ PRAGMAS: Final = (
 @dataclass(frozen=True, slots=True)
 class Database:
     engine: AsyncEngine  # reads and writes
+    hits: AsyncEngine  # writes hits; on MySQL by statements that are prepared, where they have no ids to give
     reports: AsyncEngine  # reads; a statement that runs past the limit is stopped
     sqlite_path: Path | None  # of the embedded database
+    traffic: Traffic = field(default_factory=Traffic)
 
     @property
     def dialect(self) -> str:
@@ -69,8 +76,8 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     finally:
         with contextlib.suppress(TimeoutError):  # a frozen server would keep its goodbye for ever
             async with asyncio.timeout(GOODBYE):
-                await database.engine.dispose()
-                await database.reports.dispose()
+                for engine in {database.engine, database.hits, database.reports}:
+                    await engine.dispose()
 
 
 def async_url(uri: str) -> URL:
@@ -107,10 +114,17 @@ def _open_sqlite(url: URL, settings: Settings) -> Database:
     path = Path(url.database or "")
     if not path.parent.is_dir():
         raise ConfigurationError(f"SQLALCHEMY_DATABASE_URI: there is no folder {path.parent}; make it first")
-    engine = create_async_engine(url, echo=settings.sqlalchemy_echo)
+    engine = create_async_engine(url, echo=settings.sqlalchemy_echo, hide_parameters=True)
     event.listen(engine.sync_engine, "connect", _run_each(f"pragma {pragma}" for pragma in PRAGMAS))
     read_only = url.set(database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
-    reports = create_async_engine(read_only, echo=settings.sqlalchemy_echo, connect_args={"factory": _Reader})
+    # Nothing of a report is left to be rolled back.
+    reports = create_async_engine(
+        read_only,
+        echo=settings.sqlalchemy_echo,
+        hide_parameters=True,
+        connect_args={"factory": _Reader},
+        pool_reset_on_return=None,
+    )
     event.listen(reports.sync_engine, "connect", _replace_regexp)
     event.listen(
         reports.sync_engine,
@@ -119,7 +133,7 @@ def _open_sqlite(url: URL, settings: Settings) -> Database:
     )
     event.listen(reports.sync_engine, "connect", _attach(rollups_path(path)))
     event.listen(reports.sync_engine, "checkout", _leave_a_deleted_file(rollups_path(path)))
-    return Database(engine, reports, path)
+    return Database(engine, engine, reports, path)
 
 
 def rollups_path(database: Path) -> Path:
@@ -131,8 +145,7 @@ def _attach(rollups: Path) -> Any:
     """An empty file is a database, too, whose tables come later. Without one, reports read the visits."""
 
     def listener(connection: Any, record: Any) -> None:
-        with contextlib.suppress(OSError):
-            rollups.touch()
+        make_for_owner(rollups)
         if rollups.exists():
             record.info["rollups"] = rollups.stat().st_ino
             cursor = connection.cursor()
@@ -174,12 +187,16 @@ def _regexp(pattern: str, text: str | None) -> bool | None:
 
 
 def _open_server(url: URL, settings: Settings) -> Database:
-    options: dict[str, Any] = {"echo": settings.sqlalchemy_echo, "pool_pre_ping": True}
-    engine = create_async_engine(url, **options)
+    # Among a statement's values are links, hashes and addresses: no log, and no traceback, is the place for them.
+    options: dict[str, Any] = {"echo": settings.sqlalchemy_echo, "hide_parameters": True, "pool_pre_ping": True}
+    engine = hits = create_async_engine(url, **options)
     if url.drivername == "mysql+asyncmy":
-        event.listen(engine.sync_engine, "connect", _lock_no_gaps)
+        hits = create_async_engine(url, connect_args={"stmt_cache_size": PREPARED}, **options)
+        for each in (engine, hits):
+            event.listen(each.sync_engine, "connect", _lock_no_gaps)
         reports = create_async_engine(url, **options)
         event.listen(reports.sync_engine, "connect", _limit_mysql(settings.query_timeout))
+        event.listen(reports.sync_engine, "connect", _take_little)
         event.listen(reports.sync_engine, "begin", _begin_read_only)
     else:
         limits = {
@@ -190,9 +207,9 @@ def _open_server(url: URL, settings: Settings) -> Database:
         }
         options["execution_options"] = {"postgresql_readonly": True}  # each transaction, whatever the session says
         reports = create_async_engine(url, connect_args={"server_settings": limits}, **options)
-    for each in (engine, reports):
+    for each in {engine, hits, reports}:
         event.listen(each.sync_engine, "do_connect", _connect)
-    return Database(engine, reports, None)
+    return Database(engine, hits, reports, None)
 
 
 def _connect(dialect: Any, _record: object, args: Any, kwargs: Any) -> Any:
@@ -237,6 +254,12 @@ def _lock_no_gaps(connection: Any, _record: object) -> None:
     if not cursor.fetchone()[0]:
         cursor.execute("set session transaction isolation level read committed")
     cursor.close()
+
+
+def _take_little(connection: Any, _record: object) -> None:
+    """All that the socket holds asyncmy parses at once: of Linux's 6 to 32 MiB ten times as much in rows."""
+    transport = connection.driver_connection._transport  # noqa: SLF001 - it has no public name
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)
 
 
 def _run_each(statements: Any) -> Any:

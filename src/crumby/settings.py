@@ -5,6 +5,7 @@ code in it runs. `CRUMBY_<KEY>` variables win over the file. Nothing is required
 """
 
 import difflib
+import logging
 import os
 import secrets
 import tempfile
@@ -13,13 +14,15 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple, Self, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, get_args
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import make_url
 
 from crumby import values
 from crumby.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
 
 ENVIRONMENT_ONLY = frozenset({"CRUMBY_SETTINGS"})  # names the file, so it can't stand in it
 
@@ -69,7 +72,7 @@ class Settings:
         str | None,
         Key(
             values.unset_or(values.secret),
-            "Signs the sessions. Unset: one is made and kept, readable by its owner alone.",
+            "Signs what browsers keep of links and logins. Unset: one is made and kept, readable by its owner alone.",
         ),
     ] = None
     session_cookie_secure: Annotated[
@@ -80,10 +83,66 @@ class Settings:
         int,
         Key(values.whole(0, 10), "Proxies in front whose X-Forwarded-For to believe. 0: the peer's address."),
     ] = 0
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Key(
+            values.networks,
+            "Networks of the proxies to believe, in the place of PROXY_COUNT; 'unix' for those on a Unix socket.",
+        ),
+    ] = ()
     crossdomain_origin: Annotated[
         tuple[str, ...],
-        Key(values.origins, "Site or sites (a string or an iterable) that may read the API from a browser. '*': any."),
+        Key(values.origins, "Site or sites (str or iterable) that may read the API and frame its panels. '*': any."),
     ] = ("*",)
+    hit_path: Annotated[
+        str,
+        Key(values.place, "Path on this host that the script sends hits to. /hit goes on taking them as well."),
+    ] = "/hit"
+    script_path: Annotated[
+        str,
+        Key(values.place, "Path on this host of the script. It goes on being served at /cmb.js as well."),
+    ] = "/cmb.js"
+    tracker_extras: Annotated[
+        tuple[str, ...],
+        Key(values.extras, "Extras (words or iterable) that are on in the script without an attribute of its tag."),
+    ] = ()
+    bots: Annotated[
+        Literal["off", "standard", "strict"],
+        Key(
+            values.one_of("off", "standard", "strict"),
+            "Whose hits to refuse: 'standard' crawlers, prefetches, spammers; 'strict' servers, too; 'off' nobody's.",
+        ),
+    ] = "standard"
+    rate_limit: Annotated[
+        float,
+        Key(values.rate(1e6), "Hits a second that one address may send, those of 15 seconds at once. 0: any number."),
+    ] = 20.0
+    daily_limit: Annotated[
+        int,
+        Key(values.whole(0, 1_000_000_000), "Hits that one address may send in a day (UTC). 0: any number."),
+    ] = 200_000
+    visitor_id: Annotated[
+        Literal["cookie", "daily", "none"],
+        Key(
+            values.one_of("cookie", "daily", "none"),
+            "How a visitor is known again: by a 'cookie', by a 'daily' hash that nobody can undo, or by 'none'.",
+        ),
+    ] = "cookie"
+    ip_storage: Annotated[
+        Literal["full", "masked", "none"],
+        Key(
+            values.one_of("full", "masked", "none"),
+            "What is kept of an address, once it is geolocated: 'full', 'masked' (a.b.c.0, a:b:c::) or 'none'.",
+        ),
+    ] = "full"
+    privacy_signals: Annotated[
+        tuple[str, ...],
+        Key(values.signals, "Signals of a browser whose visits are then not stored: 'gpc', 'dnt'. Empty: none."),
+    ] = values.SIGNALS
+    retention_days: Annotated[
+        int,
+        Key(values.whole(0, 36_500), "Days for which visits and events are kept; their totals stay. 0: for good."),
+    ] = 0
     queries: Annotated[
         Path | None,
         Key(
@@ -121,9 +180,16 @@ class Settings:
         str | None,
         Key(
             values.unset_or(values.token),
-            "The bearer token with which a monitor may read /metrics. Unset: only signed-in users may.",
+            "The bearer token with which a monitor may read /metrics. Unset: signed-in users and tokens may.",
         ),
     ] = None
+    access_log: Annotated[
+        Literal["off", "reports", "all"],
+        Key(
+            values.one_of("off", "reports", "all"),
+            "A line for each request, without its query string: of 'all', of all but hits ('reports'), or 'off'.",
+        ),
+    ] = "off"
     debug: Annotated[
         bool,
         Key(values.switch, "Log at debug level and reload query pages' templates."),
@@ -143,6 +209,12 @@ class Settings:
                 object.__setattr__(self, name, key.read(getattr(self, name)))
             except ValueError as error:
                 raise ConfigurationError(f"{name.upper()}: {error}") from None
+        if self.trusted_proxies and self.proxy_count:
+            raise ConfigurationError("TRUSTED_PROXIES: it takes the place of PROXY_COUNT; set one of the two")
+        if self.script_path == "/hit":
+            raise ConfigurationError("SCRIPT_PATH: /hit is where hits come in; choose another path")
+        if self.hit_path in {self.script_path, "/cmb.js"}:
+            raise ConfigurationError(f"HIT_PATH: {self.hit_path} is where the script is; choose another path")
 
     @property
     def zone(self) -> ZoneInfo:
@@ -151,10 +223,17 @@ class Settings:
     def with_secret(self) -> Self:
         """These settings with a `secret_key`: the configured one, or one that is kept in a file.
 
-        The file stands beside an SQLite database, else in the home folder, and has mode 0600.
+        The file stands beside an SQLite database, else in the home folder, and has mode 0600. A configured one that
+        somebody could guess is not used either, for it would open links with a password and half a login; nothing that
+        is stored depends on it.
         """
-        if self.secret_key:
+        if self.secret_key and not values.is_guessable(self.secret_key):
             return self
+        if self.secret_key:
+            log.warning(
+                "SECRET_KEY is short or well known, and is not used, but %s. Give 16 random characters, or none",
+                self._secret_file(),
+            )
         return replace(self, secret_key=persisted_secret(self._secret_file()))
 
     def _secret_file(self) -> Path:

@@ -1,4 +1,4 @@
-"""The schema, one page: what a visit, an event, a visitor, a user and a day are made of.
+"""The schema, one page: what a visit, an event, a visitor, a user, a session, a share, a token and a day are made of.
 
 The names, lengths and meanings are those of Crumby 0.7.1, down to `hit_id`; what follows it came later. Text sorts and
 compares by code point on every database (SQLite's habit), so that a report gives one answer on all of them.
@@ -89,6 +89,7 @@ visits = Table(
     Column("utm_term", text(150)),
     Column("utm_content", text(150)),
     Column("device", text(10)),  # "desktop", "mobile", "tablet"
+    Column("tag", text(64)),  # what the page's script was told to say with each hit
     Column("engaged", Integer),  # seconds in which the page was seen and in focus; null where nobody told
     Column("scroll", Integer),  # percent of the page that was scrolled into view; null where nobody told
     Column("prev", BigInteger),  # seconds since 1970 of the visitor's last page view before; 0 where it is the first
@@ -115,6 +116,8 @@ events = Table(
     Column("hit_id", hit_id()),
     Column("site", text(255)),
     Column("page", text(512)),
+    Column("properties", text()),  # '{"plan":"pro"}', as ingest/properties.py writes them; null for none
+    Column("tag", text(64)),
     Column("session", BigInteger),
     Column("prev", BigInteger),  # seconds since 1970 of the visitor's last event of this name; 0 where it is the first
     Column("value_prev", BigInteger),  # the same, of this name and value
@@ -182,6 +185,86 @@ users = Table(
     Column("id", row_id(), primary_key=True),
     Column("username", text(75), unique=True),
     Column("password", text(255)),  # a hash, argon2id or (0.7.1) bcrypt
+    Column("totp", text(64)),  # the secret of a second factor, in base32; null for none
+    Column("totp_used", BigInteger),  # of the last code that was taken, which half minute since 1970
+    **MYSQL,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", text(64), primary_key=True),  # SHA-256 of what the cookie holds
+    Column("user_id", BigInteger, nullable=False),
+    Column("mark", text(32), nullable=False),  # of the password that it began with
+    Column("begun", instant(), nullable=False),
+    Column("seen", instant(), nullable=False),  # last, or up to an hour before
+    **MYSQL,
+)
+
+guesses = Table(  # of passwords and codes, lately: accounts/throttle.py
+    "guesses",
+    metadata,
+    Column("what", text(32), primary_key=True),  # a keyed hash of whom it was for, and from where
+    Column("last", BigInteger, nullable=False),  # seconds since 1970
+    Column("tries", Integer, nullable=False),
+    **MYSQL,
+)
+
+setups = Table(  # links that make the first user: accounts/setup.py
+    "setups",
+    metadata,
+    Column("hash", text(64), primary_key=True),  # SHA-256 of the link's token
+    Column("made", instant(), nullable=False),
+    **MYSQL,
+)
+
+shares = Table(
+    "shares",
+    metadata,
+    Column("id", row_id(), primary_key=True),
+    Column("token", text(22), nullable=False, unique=True),  # in clear: who reads this has the visits as well
+    Column("title", text(75), nullable=False),
+    Column("panels", text(), nullable=False),  # '["public/pages", …]'
+    Column("filters", text(), nullable=False),  # "country=SE&page=~/blog/", in force whatever is asked; "" for none
+    Column("view", text(), nullable=False),  # "period=last_90_days", what the page begins with
+    Column("password", text(255)),  # a hash; null for none
+    Column("expires", instant()),  # null for never
+    Column("created", instant(), nullable=False),
+    Column("creator", text(75), nullable=False),  # username, of somebody who may be gone
+    **MYSQL,
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", row_id(), primary_key=True),
+    Column("name", text(75), nullable=False, unique=True),
+    Column("hash", text(64), nullable=False, unique=True),  # SHA-256 of the token: tokens.py says why
+    Column("scope", text(10), nullable=False),  # "read", "ingest"
+    Column("expires", instant()),  # null for never
+    Column("created", instant(), nullable=False),
+    Column("used", instant()),  # last, a minute or so ago; null for never
+    Column("creator", text(75), nullable=False),
+    **MYSQL,
+)
+
+salts = Table(  # of the names that visitors have where they bring none: ingest/visitor.py; gone after two days
+    "salts",
+    metadata,
+    Column("day", text(10), primary_key=True),  # "2026-01-31", in UTC
+    Column("salt", LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb"), nullable=False),
+    **MYSQL,
+)
+
+pruned = Table(  # a row at the most: rollups/pruning.py
+    "pruned",
+    metadata,
+    Column("mark", text(32), primary_key=True),  # by which rollups know that it is their visits that are gone
+    Column("horizon", BigInteger, nullable=False),  # seconds since 1970: what was before it goes
+    Column("done", BigInteger, nullable=False),  # the same: what was before it has gone
+    Column("since", BigInteger, nullable=False),  # the same: when the first of all came; 0 where none had
+    Column("worker", text(32), nullable=False),  # whose turn it is to delete,
+    Column("turn", BigInteger, nullable=False),  # until then, in seconds since 1970
     **MYSQL,
 )
 

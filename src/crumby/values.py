@@ -4,7 +4,9 @@ Each of these raises ValueError, which says what to give. It repeats no text, fo
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,6 +17,25 @@ from sqlalchemy.exc import ArgumentError
 T = TypeVar("T")
 
 TOKEN_LENGTH: Final = 16  # characters; a shorter one can be guessed
+SECRET_LENGTH: Final = 16  # characters, as well
+DIFFERENT: Final = 5  # characters of it, at least
+EXAMPLES: Final = frozenset(  # of other programs' documents and defaults, where many a secret was left
+    """
+    123456789 changeme changethis insecure mysecret nondevsecret randomstring replaceme replacewith secretkey
+    supersecret thisisasecret topsecret verysecret yourownsecret yoursecret
+    """.split()  # noqa: SIM905 - words, not punctuation
+)
+PLACE: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+NUMBERED: Final = re.compile(r"/[^/]*\.gif")
+# The beginnings of all other addresses: a test holds them to the routes.
+TAKEN: Final = frozenset(
+    """
+    api badge.svg checks docs embed healthz live login logout metrics openapi.json opt-out opt-out.js query readyz redoc
+    setup share shares static
+    """.split()  # noqa: SIM905 - words, not punctuation
+)
+EXTRAS: Final = ("engagement", "outbound", "downloads", "forms", "404", "vitals", "elements")
+SIGNALS: Final = ("gpc", "dnt")
 ON: Final = frozenset({"1", "true", "yes", "on", "t", "y"})
 OFF: Final = frozenset({"0", "false", "no", "off", "f", "n", "none"})
 
@@ -31,6 +52,26 @@ def switch(value: object) -> bool:
     if word not in ON | OFF:
         raise ValueError("give True or False (in the environment 1 or 0, on or off)")
     return word in ON
+
+
+def one_of(*words: str) -> Callable[[object], str]:
+    def taken(value: object) -> str:
+        said = "off" if value is False else str(value).strip().lower()
+        if said not in words:
+            raise ValueError(f"give one of {', '.join(words)}")
+        return said
+
+    return taken
+
+
+def rate(most: float) -> Callable[[object], float]:
+    def taken(value: object) -> float:
+        number = _number(value)
+        if not 0 <= number <= most:
+            raise ValueError(f"give a number from 0, which is no limit, to {most:,g}")
+        return number
+
+    return taken
 
 
 def whole(least: int, most: int) -> Callable[[object], int]:
@@ -85,6 +126,13 @@ def secret(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else text(value)
 
 
+def is_guessable(secret: str) -> bool:
+    """Whether it is shorter than a random one would be, says the same over and over, or is out of an example."""
+    letters = "".join(filter(str.isalnum, secret.lower()))
+    known = any(word in letters for word in EXAMPLES)
+    return len(secret) < SECRET_LENGTH or len(set(secret)) < DIFFERENT or known
+
+
 def token(value: object) -> str:
     said = text(value)
     if len(said) < TOKEN_LENGTH:
@@ -98,6 +146,53 @@ def host(value: object) -> str:
     if any(character in bare for character in " \"'\\<>?#@"):
         raise ValueError("give a host such as 'stats.example.com', with a port where it needs one")
     return bare
+
+
+def place(value: object) -> str:
+    """A path of this host: `x/collect` → `/x/collect`."""
+    said = f"/{text(value).strip().removeprefix('/')}"
+    if not PLACE.fullmatch(said) or not all(part.strip(".") for part in said[1:].split("/")):
+        raise ValueError("give a path of letters, digits and . _ ~ - /, such as '/x/collect'")
+    if said.split("/")[1] in TAKEN or NUMBERED.fullmatch(said):
+        raise ValueError(f"{said} is Crumby's own, for something else; choose another path, such as '/x/collect'")
+    return said
+
+
+def extras(value: object) -> tuple[str, ...]:
+    """`'vitals outbound'`, `'vitals, outbound'` and `['vitals', 'outbound']` → both, each once, in their order."""
+    return _some_of(EXTRAS, "extra", value)
+
+
+def signals(value: object) -> tuple[str, ...]:
+    """As extras are; `'none'` and `'off'` are none of them."""
+    return _some_of(SIGNALS, "signal", () if str(value).strip().lower() in OFF else value)
+
+
+def _some_of(words: tuple[str, ...], kind: str, value: object) -> tuple[str, ...]:
+    several = value.replace(",", " ").split() if isinstance(value, str) else value or ()
+    if isinstance(several, bytes) or not isinstance(several, Iterable):
+        raise ValueError(f"give words: {', '.join(words)}")  # noqa: TRY004 - one error for all
+    named = {str(word).strip().lower() for word in several}
+    if unknown := sorted(named.difference(words)):
+        raise ValueError(f"there is no {kind} {unknown[0][:40]!r}; there are {', '.join(words)}")
+    return tuple(word for word in words if word in named)
+
+
+def networks(value: object) -> tuple[str, ...]:
+    """`'10.0.0.0/8, ::1 unix'` and a list of the same → `('10.0.0.0/8', '::1/128', 'unix')`."""
+    several = value.replace(",", " ").split() if isinstance(value, str) else value or ()
+    if isinstance(several, bytes) or not isinstance(several, Iterable):
+        raise ValueError("give networks such as '10.0.0.0/8', or 'unix'")  # noqa: TRY004 - one error for all
+    return tuple(dict.fromkeys(_network(str(each).strip()) for each in several))
+
+
+def _network(said: str) -> str:
+    if said.lower() == "unix":
+        return "unix"
+    try:
+        return str(ip_network(said))
+    except ValueError as error:
+        raise ValueError(f"{error}; a network is '10.0.0.0/8' or '2001:db8::/32', and 'unix' a Unix socket") from None
 
 
 def database_url(value: object) -> str:

@@ -31,6 +31,16 @@ Rows = dict[str, list[dict[str, Any]]]
 
 DATABASES = ("sqlite", "mariadb", "postgres")
 AT = datetime(2026, 11, 22, 23, 59, 59, 999_999)  # noqa: DTZ001 - UTC throughout
+SHARE = {
+    "title": "„Ünïcode“ 🍪",
+    "panels": '["public/pages"]',
+    "filters": "page=%2F%C3%A4",
+    "view": "",
+    "expires": AT,
+    "created": AT,
+    "creator": "zoë",
+}
+TOKEN = {"name": "zoë's", "scope": "read", "expires": AT, "created": AT, "used": AT, "creator": "the terminal"}
 FILLED: Rows = {
     "visits": [
         {"id": 1, "ip": "2001:db8::1", "cid": "c" * 32, "datetime": AT, "doc_title": "„Ünïcode“ 🍪 'x' \\ %s :y"},
@@ -44,6 +54,13 @@ FILLED: Rows = {
     "refusals": [{"datetime": datetime(2026, 11, 22, 12, 15), "reason": "a robot", "hits": 7}],  # noqa: DTZ001
     "engagements": [{"id": 6, "visit_id": 9, "engaged": 5, "told": 1, "scroll": 90, "scrolled": 1, "finished": 1}],
     "strays": [{"cid": "c" * 32}],
+    "shares": [SHARE | {"id": 5, "token": "aB_-" * 5 + "cD"}],
+    "tokens": [TOKEN | {"id": 8, "hash": "0f" * 32}],
+    "salts": [],
+    "pruned": [],
+    "sessions": [],
+    "guesses": [],
+    "setups": [],
 }
 
 
@@ -107,8 +124,25 @@ def test_a_backup_of_any_database_restores_into_any_other(database_url: str, int
     said = done(verb("restore", "b.db", CRUMBY_SQLALCHEMY_DATABASE_URI=into))
     assert said == "The database holds 3 visits, 1 event and 1 user, as b.db does\n"
     assert held(into) == FILLED == held(database_url)
-    fill(into, {"visits": [{"cid": "next"}], "users": [{"username": "next"}]})
+    share, token = SHARE | {"token": "next"}, TOKEN | {"name": "next", "hash": ""}
+    fill(into, {"visits": [{"cid": "next"}], "users": [{"username": "next"}], "shares": [share], "tokens": [token]})
     assert held(into)["visits"][-1] == {"id": 10, "cid": "next"}
+    assert held(into)["shares"][-1] == share | {"id": 6}
+    assert held(into)["tokens"][-1] == token | {"id": 9}
+
+
+def test_salts_and_sessions_are_in_no_backup(database_url: str, verb: Ask, home: Path) -> None:
+    """Not even in what is free of the file. Seen to fail on a copy of the pages, and on one of the rows."""
+    salt = bytes(range(100, 132))
+    key = "5e" * 32
+    session = {"hash": key, "user_id": 1, "mark": "3a" * 16, "begun": AT, "seen": AT}
+    passing: Rows = {"salts": [{"day": "2026-11-22", "salt": salt}], "sessions": [session]}
+    fill(database_url, passing)
+    done(verb("backup", "b.db", CRUMBY_SQLALCHEMY_DATABASE_URI=database_url))
+    kept = (home / "b.db").read_bytes()
+    assert salt not in kept
+    assert key.encode() not in kept
+    assert {name: held(database_url)[name] for name in passing} == passing
 
 
 def test_more_rows_than_a_step_has_are_restored(database_url: str, verb: Ask) -> None:
@@ -147,7 +181,8 @@ def test_a_backup_holds_what_is_in_the_wal_alone(verb: Ask, home: Path) -> None:
 def test_programs_are_told_in_json(verb: Ask, home: Path) -> None:
     fill("sqlite:///~/crumby.db", FILLED)
     rows = {"visits": 3, "events": 1, "users": 1, "calendar": 29, "visitors": 1, "refusals": 1}
-    rows |= {"engagements": 1, "strays": 1}
+    rows |= {"engagements": 1, "strays": 1, "shares": 1, "tokens": 1}
+    rows |= {"pruned": 0, "salts": 0, "sessions": 0, "guesses": 0, "setups": 0}
     facts = {"file": str(home / "b.db"), "schema": HEAD, "rows": rows}
     said = json.loads(done(verb("backup", "--json", "b.db")))
     size = (home / "b.db").stat().st_size

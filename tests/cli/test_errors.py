@@ -50,7 +50,10 @@ def test_a_database_that_cannot_be_had_is_named_without_its_password(
 ) -> None:
     (home / "notes.db").write_text("This is no database. " * 100, "utf-8")
     (home / "folder").mkdir()
-    environ = {"CRUMBY_SQLALCHEMY_DATABASE_URI": uri.format(port=servers.free_port()), "CRUMBY_SECRET_KEY": "canary"}
+    environ = {
+        "CRUMBY_SQLALCHEMY_DATABASE_URI": uri.format(port=servers.free_port()),
+        "CRUMBY_SECRET_KEY": "canary, and more of it",
+    }
     # A server that is away may come back, and so does not keep `run` from serving.
     for name in ["users"] if "127.0.0.1" in uri or "host." in uri else ["users", "run"]:
         said = one_line(verb(name, **environ))
@@ -67,7 +70,7 @@ def test_a_wrong_database_password_is_one_line(server: str, verb: Ask, request: 
 
 
 def test_a_failure_in_the_middle_of_the_work_is_one_line(verb: Ask, home: Path) -> None:
-    verb("adduser", "ada", stdin="one\n")
+    verb("adduser", "ada", stdin="one password\n")
     with closing(sqlite3.connect(home / "crumby.db")) as database, database:
         database.execute("create trigger no before delete on users begin select raise(abort, 'read only'); end")
     assert one_line(verb("deluser", "ada")) == "crumby: read only\n"

@@ -1,7 +1,9 @@
 """`crumby run`: what it says when it starts, that it serves, and how it ends."""
 
+import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import time
@@ -23,10 +25,22 @@ def two_workers() -> Iterator[servers.Crumby]:
         yield crumby
 
 
-def test_the_start_tells_the_address_the_tag_and_how_to_add_a_user(two_workers: servers.Crumby) -> None:
+def test_the_start_tells_the_address_the_tag_and_a_link_that_makes_the_first_user(two_workers: servers.Crumby) -> None:
+    """It works on both workers until there is one; the next start tells none."""
     assert f"Crumby is at {two_workers.url}\n" in two_workers.log
-    assert f'<script src="{two_workers.url}/cmb.js"></script>\n' in two_workers.log
-    assert "crumby adduser NAME\n" in two_workers.log
+    assert f'<script defer src="{two_workers.url}/cmb.js?engagement" data-engagement></script>\n' in two_workers.log
+    link = re.search(f"    {two_workers.url}(/setup/[A-Za-z0-9_-]{{43}})\n", two_workers.log)
+    assert link
+    for _ in range(6):
+        with two_workers.client() as client:
+            assert client.get(link[1]).status_code == 200
+    with two_workers.client() as client:
+        form = {"username": "ada", "password": "gingerbread and tea", "again": "gingerbread and tea"}
+        assert client.post(link[1], data=form).status_code == 303
+        assert client.get("/api/private/events").status_code == 200
+        assert client.get(link[1]).status_code == 404
+    told = asyncio.run(start._setup_token(Settings(sqlalchemy_database_uri=f"sqlite:///{two_workers.home}/crumby.db")))
+    assert told is None
 
 
 def test_the_server_is_the_process_that_was_started_and_shows_its_words(two_workers: servers.Crumby) -> None:
@@ -83,11 +97,29 @@ def test_a_port_that_is_taken_is_named_and_ends_it(crumby: Ask) -> None:
         ({}, "::1", "http://[::1]:5000/cmb.js"),
         ({"domain": "stats.example.com"}, "127.0.0.1", "http://stats.example.com/cmb.js"),
         ({"domain": "stats.example.com", "session_cookie_secure": True}, "::", "https://stats.example.com/cmb.js"),
+        ({"script_path": "/bread.js"}, "127.0.0.1", "http://127.0.0.1:5000/bread.js"),
     ],
 )
 def test_the_tag_is_of_the_address_that_a_browser_can_reach(settings: dict[str, Any], host: str, tag: str) -> None:
     configured = Settings(**settings)
     script = start.script_host(configured, host, 5000)
-    said = start._greeting(configured, "http://127.0.0.1:5000", script, has_users=True)
-    assert f'<script src="{tag}"></script>' in said
-    assert "adduser" not in said
+    said = start._greeting(configured, "http://127.0.0.1:5000", script, None)
+    assert f'<script defer src="{tag}?engagement" data-engagement></script>' in said
+    assert "/setup/" not in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "address", "link"),
+    [
+        ({}, "http://127.0.0.1:5000", "http://127.0.0.1:5000/setup/abc"),
+        ({}, "/run/crumby.sock", "/setup/abc"),
+        ({"domain": "a.example/stats/"}, "http://127.0.0.1:5000", "http://a.example/stats/setup/abc"),
+        ({"domain": "a.example", "session_cookie_secure": True}, "/run/crumby.sock", "https://a.example/setup/abc"),
+    ],
+)
+def test_the_link_that_makes_the_first_user_is_of_that_address_as_well(
+    settings: dict[str, Any], address: str, link: str
+) -> None:
+    configured = Settings(**settings)
+    assert start._setup_link(configured, address, "abc") == link
+    assert link in start._greeting(configured, address, "a.example", link)

@@ -87,12 +87,12 @@ class Ledger:
     def percentile(self, share: float) -> float:
         return sorted(self.seconds)[int(share * (len(self.seconds) - 1))]
 
-    async def next_ok(self, timeout_s: float = NEXT_OK_S) -> float:
-        """Return when another hit has been acknowledged → the seconds that it took."""
-        seen = self.outcomes["ok"]
+    async def next_ok(self, timeout_s: float = NEXT_OK_S, *, hits: int = 1) -> float:
+        """Return when so many more hits have been acknowledged → the seconds that it took."""
+        enough = self.outcomes["ok"] + hits
         started = time.monotonic()
         async with asyncio.timeout(timeout_s):
-            while self.outcomes["ok"] == seen:  # noqa: ASYNC110 - an event a hit would cost more
+            while self.outcomes["ok"] < enough:  # noqa: ASYNC110 - an event a hit would cost more
                 await asyncio.sleep(0.01)
         return time.monotonic() - started
 

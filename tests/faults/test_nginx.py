@@ -6,6 +6,7 @@ browsers mend by themselves. It is told from a cut request by nginx's own log: w
 """
 
 import asyncio
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -80,8 +81,9 @@ def workers(nginx: Nginx) -> set[int]:
 
 
 def title(pid: int) -> str:
-    path = Path(f"/proc/{pid}/cmdline")
-    return path.read_bytes().decode() if path.exists() else ""
+    with contextlib.suppress(OSError):  # it may end while it is read
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+    return ""
 
 
 @pytest.mark.parametrize("uds", [False, True], ids=["tcp", "unix socket"])

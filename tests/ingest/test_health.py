@@ -10,24 +10,30 @@ from pathlib import Path
 
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
 
 from crumby.app import create_app
 from crumby.ingest import writer as writer_module
 from tests.conftest import MakeSettings
 from tests.ingest.test_routes import ONLY_SQLITE, document
-from tests.servers import Crumby, MariaDB, wait_until
+from tests.servers import Crumby, MariaDB, alive, wait_until
 
 TOKEN = "a token that only the monitor has"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
+def monitor(request: httpx.Request) -> httpx.Request:
+    """Send the token where it is one: a hit is none of a monitor's."""
+    if request.url.path in {"/metrics", "/readyz"}:
+        request.headers.update(BEARER)
+    return request
+
+
 @pytest.fixture
 async def watched(database_url: str, settings: MakeSettings, mmdb: Path) -> AsyncIterator[httpx.AsyncClient]:
     made = settings(sqlalchemy_database_uri=database_url, geoip2_database_name=str(mmdb), metrics_token=TOKEN)
-    async with LifespanManager(create_app(made)) as running:
+    async with alive(create_app(made)) as running:
         transport = httpx.ASGITransport(running.app, client=("81.2.69.160", 50_000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test", headers=BEARER) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test", auth=monitor) as client:
             yield client
 
 
@@ -50,7 +56,7 @@ async def test_it_is_ready_while_the_database_takes_hits(watched: httpx.AsyncCli
 @pytest.mark.parametrize("given", [{}, {"Authorization": "Bearer "}, {"Authorization": f"Bearer {TOKEN}é"}])
 async def test_only_the_bearer_and_users_look_inside(given: dict[str, str], watched: httpx.AsyncClient) -> None:
     """Seen to fail on a comparison with the token's beginning."""
-    del watched.headers["Authorization"]
+    watched.auth = httpx.Auth()  # none
     headers = {name.encode(): value.encode() for name, value in given.items()}
     assert (await watched.get("/readyz", headers=headers)).json() == {"status": "ready"}
     refused = await watched.get("/metrics", headers=headers)
@@ -72,7 +78,7 @@ async def test_hits_are_counted_by_what_became_of_them(
     await watched.post("/hit", json=array)
     await watched.get("/1.gif?v=1&t=visit&cid=42&dl=https%3A%2F%2Fexample.com%2F")
     await watched.post("/hit", content="no JSON")
-    await watched.post("/hit", json=[document(7), document(8, cid="")])
+    await watched.post("/hit", json=[document(7), document(8, cid=" ")])
     await watched.post("/hit", content=b" " * 70_000)
     monkeypatch.setattr(writer_module, "WAITING", 4)
     assert (await watched.post("/hit", json=array)).status_code == 503
@@ -93,7 +99,7 @@ async def test_hits_are_counted_by_what_became_of_them(
 
 async def test_a_machine_that_keeps_hits_in_its_spool_is_degraded_and_stays_in_use(tmp_path: Path) -> None:
     with MariaDB() as mariadb, Crumby(mariadb.database(), metrics_token=TOKEN) as server, server.client() as client:
-        client.headers.update(BEARER)
+        client.auth = monitor
         assert client.get("/readyz").json()["status"] == "ready"
         mariadb.kill()
         for number in range(3):

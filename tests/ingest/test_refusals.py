@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
@@ -20,6 +19,7 @@ from crumby.ingest.refusals import Refusals, open_refusals
 from crumby.migrations import migrate
 from crumby.tables import refusals
 from tests.conftest import MakeSettings
+from tests.servers import alive
 
 ONLY_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 TEN_PAST = datetime(2026, 11, 22, 12, 10, 9, 8)  # noqa: DTZ001
@@ -140,7 +140,7 @@ async def test_a_hit_that_is_refused_is_in_the_database_when_the_server_has_stop
 ) -> None:
     """Seen to fail where nobody counts."""
     made = settings(sqlalchemy_database_uri=database_url)
-    async with LifespanManager(create_app(made)) as running:
+    async with alive(create_app(made)) as running:
         transport = httpx.ASGITransport(running.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test") as client:
             assert (await client.post("/hit", content=b"{")).status_code == 400

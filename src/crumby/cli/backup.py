@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from crumby.backup import Contents, Restored, back_up, spooled
 from crumby.backup import Progress as Report
 from crumby.backup import restore as put_back
 from crumby.cli.people import Json
+from crumby.cli.progress import progress
 from crumby.database import open_database
 from crumby.settings import Settings, load_settings
 
@@ -81,9 +81,7 @@ def _facts(file: Path, contents: Contents) -> dict[str, object]:
 
 @contextlib.contextmanager
 def _bar() -> Iterator[Report]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with progress() as bar:
         yield lambda doing, done, total: _show(bar, doing, done, total)
 
 

@@ -81,8 +81,11 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "configuration", name or "no CRUMBY_SETTINGS: the defaults, and CRUMBY_* variables")
     if name and Path(name).expanduser().stat().st_mode & 0o077 and settings.secret_key:
         yield Finding("warning", "configuration", f"others on this machine can read {name}; chmod 600 {name}")
-    if settings.proxy_count and not settings.session_cookie_secure:
+    if (settings.proxy_count or settings.trusted_proxies) and not settings.session_cookie_secure:
         yield Finding("warning", "sessions", "there is a proxy: if it speaks HTTPS, set SESSION_COOKIE_SECURE = True")
+    for network in settings.trusted_proxies:
+        if network.endswith("/0"):
+            yield Finding("warning", "proxies", f"TRUSTED_PROXIES has {network}: anybody can say any address is theirs")
 
 
 async def _database(database: Database) -> AsyncIterator[Finding]:

@@ -1,29 +1,27 @@
 """`crumby rollup`: what reports have counted beforehand, brought up to date or made anew."""
 
 import asyncio
-import contextlib
 import json
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from datetime import date
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from crumby.cli.people import Json, show
+from crumby.cli.progress import progress
 from crumby.database import open_database
 from crumby.errors import DatabaseUnavailable, QueryFileError
 from crumby.migrations import migrate
 from crumby.rollups import Listed, Rollups, open_rollups
 from crumby.settings import Settings, load_settings
 
-BUSY_S = 0.2  # until it is asked again whether another process is done
-
 Names = Annotated[list[str] | None, typer.Argument(help="Rollups; without any, all of them.", show_default=False)]
-Rebuild = Annotated[bool, typer.Option("--rebuild", help="Count them anew from the first visit.")]
+Rebuild = Annotated[bool, typer.Option("--rebuild", help="Count them anew from the first visit that there is.")]
 
 
 def rollup(names: Names = None, rebuild: Rebuild = False, json_: Json = False) -> None:
@@ -52,34 +50,22 @@ async def _rolled_up(settings: Settings, names: Sequence[str], *, rebuild: bool)
                     raise QueryFileError(f"there is no rollup {name!r}; there are {', '.join(known)}")
             if rebuild:
                 await rollups.forget(names)
-            with _bar() as bar:
+                _tell(await rollups.kept())
+            with progress() as bar:
                 await _to_the_end(rollups, bar)
                 while await rollups.put_right():
                     await _to_the_end(rollups, bar)
             return [each for each in await rollups.listed() if not names or each.name in names]
 
 
+def _tell(kept: date | None) -> None:
+    if kept:
+        print(f"crumby: days before {kept}, whose visits were pruned, stay as they were counted", file=sys.stderr)
+
+
 async def _to_the_end(rollups: Rollups, bar: Progress) -> None:
-    """As far as the rows went when it began: where hits come without end, so would this."""
     task = bar.add_task("counting", total=None)
-    there = None
-    while True:
-        done = await rollups.advance()
-        if done.of:
-            there = there or done.of
-            bar.update(task, completed=done.of - done.left, total=done.of)
-        if not done.pending or (there and done.of - done.left >= there):
-            return
-        if not done.visits:
-            await asyncio.sleep(BUSY_S)
-
-
-@contextlib.contextmanager
-def _bar() -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        yield bar
+    await rollups.finish(lambda done, of: bar.update(task, completed=done, total=of))
 
 
 def _facts(listed: Listed) -> dict[str, object]:

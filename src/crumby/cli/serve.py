@@ -28,8 +28,8 @@ def serve(host: str, port: int, uds: str | None, workers: int, root_path: str, r
         "root_path": root_path.rstrip("/"),
         "reload": reload,
         "http": "crumby.cli.protocol:Protocol",
-        "access_log": False,  # a line a hit would cost a third of the throughput, and keep addresses
-        "proxy_headers": False,  # PROXY_COUNT reads them, from the right
+        "access_log": False,  # ACCESS_LOG writes one without queries, and with no more of an address than is stored
+        "proxy_headers": False,  # PROXY_COUNT and TRUSTED_PROXIES read them, from the right
         "server_header": False,
         "timeout_graceful_shutdown": DRAIN,
         "timeout_worker_healthcheck": 30,  # a worker that starts on a busy machine is not dead after five
@@ -66,8 +66,17 @@ def clear_stale_socket(path: Path) -> None:
 
 
 def _logging(*, debug: bool) -> dict[str, Any]:
-    """uvicorn's, and the same for Crumby's own loggers."""
+    """uvicorn's, and the same for Crumby's own loggers; the lines of ACCESS_LOG are on standard output, as they are."""
     config = copy.deepcopy(LOGGING_CONFIG)
     level = "DEBUG" if debug else "INFO"
-    config["loggers"]["crumby"] = {"handlers": ["default"], "level": level, "propagate": False}
+    config["filters"] = {"one line": {"()": "crumby.cli.telling.OneLine"}}
+    config["handlers"]["crumby"] = {**config["handlers"]["default"], "filters": ["one line"]}
+    config["formatters"]["bare"] = {"format": "%(message)s"}
+    config["handlers"]["requests"] = {
+        "class": "logging.StreamHandler",
+        "formatter": "bare",
+        "stream": "ext://sys.stdout",
+    }
+    config["loggers"]["crumby"] = {"handlers": ["crumby"], "level": level, "propagate": False}
+    config["loggers"]["crumby.access"] = {"handlers": ["requests"], "level": "INFO", "propagate": False}
     return config

@@ -4,9 +4,11 @@ import asyncio
 import sys
 from typing import Final
 
-from crumby.accounts import opened_accounts
-from crumby.database import refuses_us
+from crumby.accounts import Accounts
+from crumby.accounts.setup import Setup
+from crumby.database import open_database, refuses_us
 from crumby.errors import DatabaseUnavailable
+from crumby.migrations import migrate
 from crumby.settings import Settings, load_settings
 
 ASK_TIMEOUT: Final = 10.0  # seconds that the start waits for a server; a long migration goes on in the worker
@@ -15,10 +17,10 @@ ASK_TIMEOUT: Final = 10.0  # seconds that the start waits for a server; a long m
 def prepare(host: str, port: int, uds: str | None) -> bool:
     """Whether the log is to be at debug level."""
     settings = load_settings().with_secret()
-    names = asyncio.run(_names(settings))
+    token = asyncio.run(_setup_token(settings))
     address = uds or f"http://{_reachable(host)}:{port}"
     script = script_host(settings, host, port)
-    print(_greeting(settings, address, script, has_users=names is None or bool(names)), flush=True)
+    print(_greeting(settings, address, script, token and _setup_link(settings, address, token)), flush=True)
     return settings.debug
 
 
@@ -32,28 +34,43 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _greeting(settings: Settings, address: str, script: str, *, has_users: bool) -> str:
-    scheme = "https" if settings.session_cookie_secure else "http"
+def _setup_link(settings: Settings, address: str, token: str) -> str:
+    """Where a browser can reach it; behind a socket and without DOMAIN, that is the proxy's to know."""
+    if settings.domain:
+        return f"{_scheme(settings)}://{settings.domain.rstrip('/')}/setup/{token}"
+    return f"{address}/setup/{token}" if address.startswith("http") else f"/setup/{token}"
+
+
+def _scheme(settings: Settings) -> str:
+    return "https" if settings.session_cookie_secure else "http"
+
+
+def _greeting(settings: Settings, address: str, script: str, setup_link: str | None) -> str:
+    scheme = _scheme(settings)
     lines = [
         f"Crumby is at {address}",
         "",
         "Paste this into every page to be counted:",
-        f'    <script src="{scheme}://{script}/cmb.js"></script>',
+        f'    <script defer src="{scheme}://{script}{settings.script_path}?engagement" data-engagement></script>',
     ]
-    if not has_users:
+    if setup_link:
         lines += [
             "",
-            "Nobody can sign in yet, and so see the private reports. Add a user:",
-            "    crumby adduser NAME",
+            "Nobody can sign in yet, and so see the private reports. This makes the first user, once and within a day:",
+            f"    {setup_link}",
         ]
     return "\n".join([*lines, ""])
 
 
-async def _names(settings: Settings) -> list[str] | None:
-    """Who can sign in; None while a database server is away. Migrates the database before any worker starts."""
+async def _setup_token(settings: Settings) -> str | None:
+    """None where somebody can sign in, and while a database server is away.
+
+    Migrates the database before any worker starts.
+    """
     try:
-        async with asyncio.timeout(ASK_TIMEOUT), opened_accounts(settings) as accounts:
-            return await accounts.names()
+        async with asyncio.timeout(ASK_TIMEOUT), open_database(settings) as database:
+            await migrate(database.engine)
+            return await Setup(database.engine, Accounts(database.engine)).token()
     except (DatabaseUnavailable, TimeoutError) as error:
         if refuses_us(error.__cause__) or settings.sqlalchemy_database_uri.startswith("sqlite"):
             raise

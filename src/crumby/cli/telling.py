@@ -1,10 +1,15 @@
 """What went wrong, in one line."""
 
 import contextlib
+import logging
+import re
 import sys
 from collections.abc import Iterator
+from typing import Final
 
 from crumby.errors import CrumbyError
+
+CONTROL: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @contextlib.contextmanager
@@ -29,3 +34,13 @@ def _one_line(error: Exception) -> str | None:
     if isinstance(error, DBAPIError):
         return str(error.orig).partition("\n")[0]  # without the statement, whose values are nobody's business
     return " ".join(str(error).split()) if isinstance(error, (CrumbyError, OSError, SQLAlchemyError)) else None
+
+
+class OneLine(logging.Filter):
+    """What is logged is one line, whatever a stranger sent that is told in it. A traceback has lines of its own."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        if CONTROL.search(said):
+            record.msg, record.args = CONTROL.sub(lambda found: repr(found[0])[1:-1], said), ()
+        return True

@@ -21,7 +21,7 @@ from crumby.ingest.hit import Hit
 
 class Visit(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     ip: str | None
-    cid: str
+    cid: str | None  # null of nobody: VISITOR_ID is 'none'
     datetime: datetime
     doc_title: str | None
     doc_uri: str | None
@@ -59,6 +59,7 @@ class Visit(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     utm_term: str | None = None
     utm_content: str | None = None
     device: str | None = None
+    tag: str | None = None
     engaged: int | None = None
     scroll: int | None = None
     prev: int | None = None  # this and the rest are the store's to give
@@ -70,7 +71,7 @@ class Visit(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     ip: str | None
-    cid: str
+    cid: str | None
     datetime: datetime
     doc_title: str | None
     doc_uri: str | None
@@ -79,6 +80,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     hit_id: bytes
     site: str | None = None
     page: str | None = None
+    properties: str | None = None  # JSON
+    tag: str | None = None
     session: int | None = None  # this and the rest are the store's to give
     prev: int | None = None
     value_prev: int | None = None
@@ -109,7 +112,7 @@ def visit(hit: Hit, client: Client, place: Place) -> Visit:
     source, channel = origin(hit.referrer, address)
     return Visit(
         client.ip,
-        hit.cid,
+        hit.cid or None,
         hit.datetime,
         hit.title,
         hit.uri,
@@ -144,6 +147,7 @@ def visit(hit: Hit, client: Client, place: Place) -> Visit:
         address.utm_term,
         address.utm_content,
         _device(agent.platform, hit.screen_res, client.user_agent),
+        hit.tag,
     )
 
 
@@ -151,7 +155,7 @@ def event(hit: Hit, client: Client) -> Event:
     address = parse_address(hit.uri)
     return Event(
         ip=client.ip,
-        cid=hit.cid,
+        cid=hit.cid or None,
         datetime=hit.datetime,
         doc_title=hit.title,
         doc_uri=hit.uri,
@@ -160,6 +164,8 @@ def event(hit: Hit, client: Client) -> Event:
         hit_id=hit.id,
         site=address.site,
         page=address.page,
+        properties=hit.properties,
+        tag=hit.tag,
     )
 
 

@@ -19,7 +19,7 @@ import maxminddb
 import msgspec
 
 from crumby.errors import GeoDatabaseError
-from crumby.ingest.hit import clean
+from crumby.ingest.text import clean
 
 log = logging.getLogger(__name__)
 

@@ -52,9 +52,9 @@ class Metrics:
         self._engagements.inc(engagements)
 
     def not_stored(self, error: CrumbyError, hits: int) -> None:
-        """`refused` for good, or `busy` and to be sent again. The reason is the `error` of the answer's body."""
+        """`refused` for good, or `busy` and to be sent again. The reason is the error's, or the `error` of the body."""
         outcome = "busy" if isinstance(error, Unavailable) else "refused"
-        self._hits.labels(outcome, type(error).__name__).inc(hits)
+        self._hits.labels(outcome, error.reason or type(error).__name__).inc(hits)
 
     def exposition(self, now: Iterable[GaugeMetricFamily]) -> bytes:
         """The text that Prometheus reads: what was counted, and the values of this moment."""

@@ -171,9 +171,11 @@ async def open_store(database: Database, settings: Settings, prepare: Prepare) -
     spool = Spool(settings.spool, settings.spool_limit)
     try:
         await spool.open()
-        spooling = SpoolingStore(ServerStore(database.engine), spool, prepare)
-        await spooling.begin()
-        async with beside(spooling.keep_draining(), "crumby-drain"):
-            yield spooling
+        server = ServerStore(database.hits)
+        spooling = SpoolingStore(server, spool, prepare)
+        async with server.connection.keeping():
+            await spooling.begin()
+            async with beside(spooling.keep_draining(), "crumby-drain"):
+                yield spooling
     finally:
         await spool.close()

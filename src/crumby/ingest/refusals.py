@@ -39,10 +39,10 @@ class Refusals:
         self._said = False
 
     def count(self, error: CrumbyError, hits: int) -> None:
-        """By the reason that the answer's body names, too."""
+        """By its reason, else by what the answer's body names, too."""
         now = self._now()
         quarter = now.replace(minute=now.minute - now.minute % QUARTER, second=0, microsecond=0)
-        self._counts[quarter, type(error).__name__] += hits
+        self._counts[quarter, error.reason or type(error).__name__] += hits
         while len(self._counts) > KEPT:
             del self._counts[min(self._counts)]
 

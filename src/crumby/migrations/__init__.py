@@ -5,6 +5,8 @@ creates only what is missing. One that is up to date, and one without any table 
 """
 
 import asyncio
+import contextlib
+import os
 import sqlite3
 import time
 from pathlib import Path
@@ -17,7 +19,7 @@ from crumby.engines import AsyncEngine
 from crumby.errors import DatabaseUnavailable
 from crumby.tables import metadata
 
-HEAD: Final = "0003"  # the newest of versions/
+HEAD: Final = "0008"  # the newest of versions/
 LOCK_TIMEOUT: Final = 3600  # seconds that a process waits for another one's migration, of many millions of rows
 POSTGRES_LOCK: Final = 0x6372756D6279  # "crumby"
 
@@ -40,8 +42,9 @@ async def migrate(engine: AsyncEngine) -> None:
 
 def _migrate_sqlite(path: str) -> None:
     """One transaction for all: a kill leaves the old schema or the new one. WAL has to come before it."""
+    make_for_owner(Path(path))
     options = {"timeout": LOCK_TIMEOUT, "isolation_level": None}
-    engine = create_engine(URL.create("sqlite", database=path), connect_args=options)
+    engine = create_engine(URL.create("sqlite", database=path), connect_args=options, hide_parameters=True)
     event.listen(engine, "connect", lambda raw, _: _prepare(raw))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("begin immediate"))
     try:
@@ -49,6 +52,15 @@ def _migrate_sqlite(path: str) -> None:
             _upgrade(connection)
     finally:
         engine.dispose()
+
+
+def make_for_owner(path: Path) -> None:
+    """Make an empty file that none but its owner reads; SQLite's own is as the umask has it, and its log as the file.
+
+    One that is there stays as it is. Where none can be made, SQLite says why.
+    """
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
