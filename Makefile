@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench soak lock vendor clean
+.PHONY: help run test coverage check audit sbom format bench soak lock vendor tracker clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -15,7 +15,7 @@ help: ## list these commands
 run: .venv/run.stamp ## start Crumby on this machine
 	@$(BIN)/crumby run $(ARGS)
 
-test: .venv/dev.stamp ## run the tests (ARGS="-k name" picks some; the coverage floor counts for all of them)
+test: .venv/dev.stamp .venv/audit.stamp ## run the tests (ARGS="-k name" picks some)
 	@tests/install-servers
 ifeq ($(strip $(ARGS)),)
 	@tests/run
@@ -23,12 +23,21 @@ else
 	@$(BIN)/python -m pytest -m "not long" $(ARGS)
 endif
 
-check: .venv/dev.stamp ## lint, formatting, types, who may import whom, and the coverage of the last full test run
+coverage: .venv/dev.stamp .venv/audit.stamp ## run all tests, traced, and hold what they reach to its floor
+	@tests/install-servers
+	@tests/run --coverage
+
+check: .venv/dev.stamp ## lint, formatting, types, and who may import whom
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@test ! -f .coverage || $(BIN)/coverage report
+
+audit: .venv/audit.stamp ## ask whether what Crumby runs on has a known fault (CRUMBY_AUDIT_MUST=1: fail where nobody can tell)
+	@.venv/audit/bin/python scripts/audit.py $(ARGS)
+
+sbom: .venv/audit.stamp ## write build/sbom.json: what Crumby is made of, with licences and checksums, as CycloneDX
+	@.venv/audit/bin/python scripts/sbom.py
 
 format: .venv/dev.stamp ## put the code in the house's shape
 	@$(BIN)/ruff check --fix
@@ -44,8 +53,12 @@ soak: .venv/dev.stamp ## the long forms of the tests, hours of them, before a re
 lock: .venv/dev.stamp ## remake the lock files (ARGS=--upgrade moves every pin to the newest)
 	@scripts/lock $(ARGS)
 
-vendor: .venv/dev.stamp ## refresh static/vendor from its manifest
+vendor: .venv/dev.stamp ## refresh static/vendor from its manifest, and the list of common passwords
 	@$(BIN)/python scripts/vendor.py
+	@$(BIN)/python -m scripts.passwords
+
+tracker: .venv/dev.stamp ## minify static/tracker, remake npm/, and print the sizes
+	@$(BIN)/python -m scripts.tracker
 
 clean: ## remove .venv, caches and what builds leave behind
 	rm -rf .venv build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -61,4 +74,9 @@ clean: ## remove .venv, caches and what builds leave behind
 
 .venv/dev.stamp: .venv/run.stamp requirements/dev.txt
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/audit.stamp: requirements/audit.txt | .venv/run.stamp
+	@$(BIN)/python -m venv --clear --without-pip .venv/audit
+	@$(PIP) --python .venv/audit/bin/python install --require-hashes -r requirements/audit.txt
 	@touch $@

@@ -1,6 +1,6 @@
-"""Refresh the browser assets in static/vendor from the npm packages that its manifest pins.
+"""Refresh the browser assets of static/vendor, and those of tests/vendor, from the npm packages that its manifest pins.
 
-The manifest is the one place to edit. To upgrade a package, change its `version`, empty its `integrity` and
+A folder's manifest is the one place to edit. To upgrade a package, change its `version`, empty its `integrity` and
 run `make vendor`; to keep one more file, name it with an empty checksum. Each package is fetched as a plain
 archive, its scripts never run, and only the files that the manifest names are kept, under their base names.
 An archive that differs from the `integrity` on record stops the run before a file of it is written.
@@ -18,8 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-VENDOR = Path(__file__).resolve().parent.parent / "static" / "vendor"
-MANIFEST = VENDOR / "manifest.json"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = (ROOT / "static" / "vendor", ROOT / "tests" / "vendor")  # what Crumby serves, and what its tests alone do
 
 Package = dict[str, Any]
 
@@ -49,13 +49,13 @@ def read(archive: Path, paths: list[str]) -> dict[str, bytes]:
     return contents
 
 
-def refresh(package: Package, folder: Path) -> None:
-    """Replace one package's folder and write what was found into `package`."""
-    archive, integrity = pack(package, folder)
+def refresh(package: Package, vendor: Path, scratch: Path) -> None:
+    """Replace one package's folder in `vendor` and write what was found into `package`."""
+    archive, integrity = pack(package, scratch)
     if package["integrity"] not in {"", integrity}:
         sys.exit(f"{archive.name} is {integrity}, not the {package['integrity']} of the manifest")
     contents = read(archive, list(package["files"]))
-    target = VENDOR / package["name"]
+    target = vendor / package["name"]
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for path, content in contents.items():
@@ -64,18 +64,24 @@ def refresh(package: Package, folder: Path) -> None:
     package["integrity"] = integrity
 
 
-def main() -> None:
-    if shutil.which("npm") is None:
-        sys.exit("npm is not installed: apt install npm (it is needed only to refresh static/vendor)")
-    manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
-    with tempfile.TemporaryDirectory() as folder:
+def refresh_all(vendor: Path) -> None:
+    path = vendor / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as scratch:
         for package in manifest["packages"]:
-            refresh(package, Path(folder))
+            refresh(package, vendor, Path(scratch))
     names = {package["name"] for package in manifest["packages"]}
-    for leftover in VENDOR.iterdir():
+    for leftover in vendor.iterdir():
         if leftover.is_dir() and leftover.name not in names:
             shutil.rmtree(leftover)
-    MANIFEST.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    if shutil.which("npm") is None:
+        sys.exit("npm is not installed: apt install npm (it is needed only to refresh what is vendored)")
+    for vendor in FOLDERS:
+        refresh_all(vendor)
 
 
 if __name__ == "__main__":

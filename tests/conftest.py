@@ -8,6 +8,7 @@ PostgreSQL. A test that has no interest in the other two says so:
 """
 
 import functools
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from asgi_lifespan import LifespanManager
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
+from crumby import rollups
 from crumby.app import create_app
 from crumby.settings import Settings, load_settings
 from tests import servers
@@ -30,6 +31,11 @@ MakeSettings = Callable[..., Settings]
 # What many tests share lives in the loop that it was made in, and so do the tests that ask for it; all others have a
 # loop of their own.
 SHARED = {"chromium": "session", "module_url": "module", "running": "module"}
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C: what a shell starts in the background does not, and neither does any program that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -68,6 +74,14 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     server.drop(url)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """Let a report wait for the hits before it however busy the machine is; Crumby itself has less patience."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(rollups, "PATIENCE_S", servers.READY_S)
+        yield
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> MakeSettings:
     """Make settings from lower-case keys and text: `settings(proxy_count="1")`. Paths are in `tmp_path`."""
@@ -80,6 +94,7 @@ def settings_in(folder: Path, **keys: str) -> Settings:
         "geoip2_database_name": str(folder / "GeoLite2-City.mmdb"),
         "secret_key": "a secret of the tests, long enough to be taken",
         "spool": str(folder / "spool.db"),
+        "bots": "off",  # most tests send as programs do; `client` below is a browser
     }
     return load_settings({f"CRUMBY_{key.upper()}": value for key, value in (defaults | keys).items()})
 
@@ -87,28 +102,23 @@ def settings_in(folder: Path, **keys: str) -> Settings:
 @pytest.fixture
 async def client(database_url: str, settings: MakeSettings, mmdb: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of a running app that stores in `database_url` and knows the places of `mmdb`."""
-    app = create_app(settings(sqlalchemy_database_uri=database_url, geoip2_database_name=str(mmdb)))
-    async with LifespanManager(app) as running:
+    made = settings(sqlalchemy_database_uri=database_url, geoip2_database_name=str(mmdb), bots="standard")
+    app = create_app(made)
+    async with servers.alive(app) as running:
         transport = httpx.ASGITransport(running.app, client=("81.2.69.160", 50_000))
-        async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test") as http:
+        headers = servers.BROWSER
+        async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test", headers=headers) as http:
             yield http
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     executable = servers.require("chromium")
+    expect.set_options(timeout=servers.READY_S * 1000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=executable,
-            args=[
-                "--no-sandbox",  # which needs kernel features that containers withhold
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
+            args=list(servers.CHROMIUM),
         )
         yield browser
         await browser.close()

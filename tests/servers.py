@@ -8,7 +8,9 @@
 A server that is not installed skips the test that asks for it; with CRUMBY_TEST_ALL=1 it fails it.
 """
 
+import asyncio
 import contextlib
+import functools
 import itertools
 import os
 import shutil
@@ -21,10 +23,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import httpx
 import pytest
+from asgi_lifespan import LifespanManager
 
 PACKAGES = {
     "mariadbd": "mariadb-server",
@@ -34,9 +37,25 @@ PACKAGES = {
     "strace": "strace",
 }
 OTHER_NAMES = {"chromium": ("chromium-browser", "google-chrome")}
+CHROMIUM: Final = (
+    "--no-sandbox",  # which needs kernel features that containers withhold
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-blink-features=AutomationControlled",  # else the tracker sees a program, and counts nothing
+)
 SEARCH = [*os.environ.get("PATH", "").split(":"), "/usr/sbin", "/sbin"]
-READY_S = 30.0  # mariadbd on a busy machine needs 5
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"}
+READY_S = 60.0  # mariadbd on a busy machine needs 5
 POLL_S = 0.02
+
+
+alive = functools.partial(
+    LifespanManager, startup_timeout=READY_S, shutdown_timeout=READY_S
+)  # an app, from start to end
 
 
 def find(program: str) -> Path | None:
@@ -73,6 +92,17 @@ def answers(address: int | Path) -> bool:
         return sock.connect_ex(str(address) if unix else ("127.0.0.1", address)) == 0
 
 
+def is_healthy(address: int | Path) -> bool:
+    """Say whether a Crumby there is up. An httpx client costs 20 ms a look, and leaks its socket where it is cut."""
+    unix = isinstance(address, Path)
+    with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as sock, contextlib.suppress(OSError):
+        sock.settimeout(10)
+        sock.connect(str(address) if unix else ("127.0.0.1", address))
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return b" 200 " in sock.recv(100)
+    return False
+
+
 def wait_until(true: Callable[[], bool], what: str, timeout_s: float = READY_S) -> None:
     deadline = time.monotonic() + timeout_s
     while not true():
@@ -80,6 +110,13 @@ def wait_until(true: Callable[[], bool], what: str, timeout_s: float = READY_S) 
             message = f"{what}: not within {timeout_s} s"
             raise TimeoutError(message)
         time.sleep(POLL_S)
+
+
+async def until(true: Callable[[], object], timeout_s: float = READY_S) -> None:
+    """Wait for what happens in this process. Raises TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        while not true():  # noqa: ASYNC110 - it is no event
+            await asyncio.sleep(POLL_S / 4)
 
 
 def wait_for_port(port: int, timeout_s: float = READY_S) -> None:
@@ -450,8 +487,8 @@ class Crumby(Server):
         return [*self.prefix, self.python, "-m", "crumby", "run", *address, *self.arguments]
 
     def environment(self) -> Mapping[str, str]:
-        # Nothing of our own CRUMBY_*, proxies or PYTHON* may reach it.
-        base = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.home), "LANG": "C.UTF-8"}
+        # Nothing of our own CRUMBY_*, proxies or PYTHON* may reach it. Most tests send hits as programs do.
+        base = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.home), "LANG": "C.UTF-8", "CRUMBY_BOTS": "off"}
         settings = {f"CRUMBY_{key.upper()}": value for key, value in self.settings.items()}
         return {**base, **settings, **self.environ}
 
@@ -460,12 +497,7 @@ class Crumby(Server):
         return httpx.Client(base_url=self.url, transport=transport, trust_env=False, timeout=10)
 
     def ready(self) -> bool:
-        # httpx leaks its socket where a Unix socket is not there yet, so look before asking.
-        if not answers(self.socket if self.uds else self.port):
-            return False
-        with contextlib.suppress(httpx.TransportError), self.client() as client:
-            return client.get("/healthz").is_success
-        return False
+        return is_healthy(self.socket if self.uds else self.port)
 
 
 def _login() -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
 
 from crumby.app import create_app
 from crumby.errors import CrumbyError
 from crumby.settings import KEYS, Settings
 from tests.conftest import MakeSettings
+from tests.servers import alive
 
 ROOT = Path(__file__).parent.parent
 
@@ -70,7 +70,7 @@ async def test_the_readmes_query_answers_as_it_says(database_url: str, settings:
     (tmp_path / "public" / name).write_text(textwrap.dedent(block))
     path, columns = re.findall(r"curl 'http://127.0.0.1:5000(/\S+)'\s+\{\"columns\":(\[.*?\])", readme)[0]
     app = create_app(settings(sqlalchemy_database_uri=database_url, queries=str(tmp_path)))
-    async with LifespanManager(app) as running:
+    async with alive(app) as running:
         transport = httpx.ASGITransport(running.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://crumby.test") as client:
             for number, language in enumerate(["de-DE", "en-GB", "en-GB"]):

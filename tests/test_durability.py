@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 
 import pytest
-from asgi_lifespan import LifespanManager
 
 from crumby import durability
 from crumby.app import create_app
@@ -12,7 +11,7 @@ from crumby.database import open_database
 from crumby.durability import has_wal_reset_bug, shortfalls
 from crumby.migrations import migrate
 from tests.conftest import MakeSettings
-from tests.servers import MariaDB, Postgres
+from tests.servers import MariaDB, Postgres, alive
 
 
 @pytest.mark.parametrize(
@@ -57,7 +56,7 @@ async def test_the_log_says_so_at_the_start(
 ) -> None:
     monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 40, 1))
     with caplog.at_level(logging.WARNING, "crumby.durability"):
-        async with LifespanManager(create_app(settings())):
+        async with alive(create_app(settings())):
             pass
     assert "SQLite 3.40.1 has the WAL-reset bug" in caplog.text
 

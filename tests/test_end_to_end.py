@@ -52,7 +52,7 @@ PIXEL = {
 
 @pytest.fixture
 def crumby(database_url: str, mmdb: Path) -> Iterator[Crumby]:
-    with Crumby(database_url, proxy_count="1", geoip2_database_name=str(mmdb)) as server:
+    with Crumby(database_url, proxy_count="1", geoip2_database_name=str(mmdb), bots="standard") as server:
         yield server
 
 

@@ -17,7 +17,6 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
 
 from crumby.app import create_app
 from crumby.database import async_url
@@ -25,6 +24,7 @@ from crumby.settings import Settings, load_settings
 from tests import servers
 from tests.conftest import PLACES, place, write_mmdb
 from tests.legacy import crumby071
+from tests.servers import BROWSER, alive
 
 LEGACY: Final = Path(__file__).parent / "legacy"
 REQUESTS: Final = {entry["name"]: entry for entry in json.loads((LEGACY / "requests.json").read_text("utf-8"))}
@@ -71,8 +71,8 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stored]:
     for proxy_count in sorted({entry.get("proxy_count", 0) for entry in REQUESTS.values()}):
         path = folder / f"{proxy_count}.db"
         entries = [entry for entry in REQUESTS.values() if entry.get("proxy_count", 0) == proxy_count]
-        settings = installation(f"sqlite:///{path}", geoip2_database_name=str(mmdb), proxy_count=str(proxy_count))
-        replies |= asyncio.run(replay(settings, path, entries))
+        keys = {"geoip2_database_name": str(mmdb), "proxy_count": str(proxy_count), "bots": "off"}
+        replies |= asyncio.run(replay(installation(f"sqlite:///{path}", **keys), path, entries))
     return replies
 
 
@@ -83,7 +83,7 @@ def installation(url: str, **keys: str) -> Settings:
 
 async def replay(settings: Settings, path: Path, entries: list[dict[str, Any]]) -> dict[str, Stored]:
     replies = {}
-    async with LifespanManager(create_app(settings)) as running:
+    async with alive(create_app(settings)) as running:
         for entry in entries:
             transport = httpx.ASGITransport(running.app, client=(entry["peer"], 50_000))
             headers = [(name.encode(), value.encode()) for name, value in entry["headers"].items()]
@@ -203,7 +203,7 @@ def moved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 async def use(settings: Settings) -> tuple[dict[str, Any], int, dict[str, list[int]]]:
-    async with LifespanManager(create_app(settings)) as running:
+    async with alive(create_app(settings)) as running:
         async with browser(running.app) as client:
             answer = await client.get("/api/public/visits?from=2016-07-16&to=2017-08-20")
             cid, title = NEW_VISIT
@@ -218,7 +218,7 @@ async def use(settings: Settings) -> tuple[dict[str, Any], int, dict[str, list[i
 
 def browser(app: Any) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 50_000))
-    return httpx.AsyncClient(transport=transport, base_url="http://localhost:5071")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost:5071", headers=BROWSER)
 
 
 async def sign_in(app: Any, name: str, password: str) -> int:
@@ -311,7 +311,7 @@ def answered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 async def ask(settings: Settings, questions: list[str]) -> dict[str, Answer]:
-    async with LifespanManager(create_app(settings)) as running, browser(running.app) as client:
+    async with alive(create_app(settings)) as running, browser(running.app) as client:
         await client.post("/login", data={"username": "ada", "password": crumby071.PASSWORDS["ada"]})
         replies = {question: await client.get(f"/api/{question}") for question in questions}
     return {question: (reply.status_code, reply.json()) for question, reply in replies.items()}

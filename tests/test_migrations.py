@@ -153,6 +153,23 @@ async def test_a_second_migration_changes_nothing(old: AsyncEngine) -> None:
     assert equal_to_old(await rows(old))
 
 
+@pytest.mark.parametrize(
+    ("table", "before"),
+    [("shares", "0003"), ("tokens", "0004"), ("sessions", "0006"), ("guesses", "0006"), ("setups", "0006")],
+)
+async def test_a_database_from_before_them_gets_its_tables_and_keeps_its_rows(
+    table: str, before: str, old: AsyncEngine
+) -> None:
+    """Planted: a revision that makes no table."""
+    await migrate(old)
+    async with old.begin() as connection:
+        await connection.execute(text(f"drop table {table}"))
+        await connection.execute(text("update alembic_version set version_num = :before"), {"before": before})
+    await migrate(old)
+    assert await differences(old) == []
+    assert equal_to_old(await rows(old))
+
+
 @pytest.mark.parametrize("start", ["empty", "0.7.1"])
 async def test_eight_migrations_at_once_take_turns(
     start: str, engine: AsyncEngine, database_url: str, settings: MakeSettings

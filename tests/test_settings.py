@@ -57,7 +57,11 @@ def test_nothing_is_required() -> None:
         "secret_key": None,
         "session_cookie_secure": False,
         "proxy_count": 0,
+        "trusted_proxies": (),
         "crossdomain_origin": ("*",),
+        "hit_path": "/hit",
+        "script_path": "/cmb.js",
+        "tracker_extras": (),
         "queries": None,
         "time_zone": "UTC",
         "query_timeout": 10.0,
@@ -65,6 +69,14 @@ def test_nothing_is_required() -> None:
         "sql_editor": False,
         "spool": HOME / "crumby-spool.db",
         "spool_limit": 1024,
+        "bots": "standard",
+        "rate_limit": 20.0,
+        "daily_limit": 200_000,
+        "visitor_id": "cookie",
+        "ip_storage": "full",
+        "privacy_signals": ("gpc", "dnt"),
+        "retention_days": 0,
+        "access_log": "off",
         "metrics_token": None,
         "debug": False,
         "sqlalchemy_echo": False,
@@ -308,7 +320,8 @@ def at(path: Path, **more: Any) -> Settings:
 
 
 def test_a_configured_secret_is_used_as_it_is(tmp_path: Path) -> None:
-    assert at(tmp_path / "crumby.db", secret_key="mine").with_secret().secret_key == "mine"
+    for secret in ("aB3dE5gH7jK9mN1pQ3sT5vW7", "7f3c9a0b1e5d2846", "\xf8" * 4 + "wise men say nothing"):
+        assert at(tmp_path / "crumby.db", secret_key=secret).with_secret().secret_key == secret
     assert list(tmp_path.iterdir()) == []
 
 
@@ -320,6 +333,27 @@ def test_a_secret_is_made_once_beside_the_database_for_its_owner_alone(tmp_path:
     (kept,) = tmp_path.iterdir()
     assert kept == tmp_path / "crumby.secret"
     assert kept.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "weak",
+    [
+        *("a", "mine", "secret", "dev", "fifteen letters", "x" * 32, "abab" * 10, " " * 16),
+        *("changeme changeme", "your-secret-key-here", "CHANGE_ME_TO_A_COMPLEX_RANDOM_SECRET", "TEST_NON_DEV_SECRET"),
+        *("thisISaSECRET_1234", "replace-me-with-a-random-string", "django-insecure-x8$k2", "1234567890123456"),
+    ],
+)
+def test_a_secret_that_can_be_guessed_is_not_used(weak: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One is made and kept instead, and the log says so. Planted: any secret is good enough."""
+    first = at(tmp_path / "crumby.db", secret_key=weak).with_secret().secret_key
+    assert first is not None
+    assert first != weak
+    assert len(first) >= 32
+    assert at(tmp_path / "crumby.db").with_secret().secret_key == first
+    assert (tmp_path / "crumby.secret").stat().st_mode & 0o777 == 0o600
+    (told,) = caplog.messages
+    assert told.startswith("SECRET_KEY is short or well known, and is not used")
+    assert weak not in told.removeprefix("SECRET_KEY is short or well known, and is not used") or len(weak) < 8
 
 
 def test_two_databases_have_two_secrets(tmp_path: Path) -> None:
@@ -372,7 +406,7 @@ def test_eight_processes_that_start_at_once_agree_on_one_secret(tmp_path: Path) 
 
 def test_shipped_folders_are_found() -> None:
     assert (shipped("queries") / "public" / "visits.sql").is_file()
-    assert (shipped("static") / "cmb.js").is_file()
+    assert (shipped("static") / "tracker" / "min" / "core.js").is_file()
 
 
 def test_an_installed_package_finds_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,3 +444,86 @@ def test_an_account_without_a_home_needs_a_secret_of_its_own() -> None:
     )
     with pytest.raises(ConfigurationError, match="SECRET_KEY is not set"):
         settings.with_secret()
+
+
+@pytest.mark.parametrize(
+    ("said", "path"),
+    [
+        ("/x/collect", "/x/collect"),
+        (" collect ", "/collect"),
+        ("/a.b_c~d-e", "/a.b_c~d-e"),
+        ("/hit", "/hit"),
+        ("/cmb2.js", "/cmb2.js"),
+        ("/hits", "/hits"),
+    ],
+)
+def test_a_path_of_the_trackers_may_be_any_that_is_free(said: str, path: str) -> None:
+    assert load_settings({"CRUMBY_HIT_PATH": said}).hit_path == path
+
+
+@pytest.mark.parametrize("key", ["HIT_PATH", "SCRIPT_PATH"])
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("", "give a path of letters"),
+        ("/", "give a path of letters"),
+        ("/a b", "give a path of letters"),
+        ("/a/", "give a path of letters"),
+        ("//a", "give a path of letters"),
+        ("/a/../b", "give a path of letters"),
+        ("/café", "give a path of letters"),
+        ("/a?b", "give a path of letters"),
+        ("https://a.example/x", "give a path of letters"),
+        ("/api/collect", "is Crumby's own"),
+        ("/login", "is Crumby's own"),
+        ("/static/x.js", "is Crumby's own"),
+        ("/1.gif", "is Crumby's own"),
+        ("/pixel.gif", "is Crumby's own"),
+    ],
+)
+def test_a_path_that_is_taken_or_none_is_refused(key: str, said: str, remedy: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{key}: .*{remedy}"):
+        load_settings({f"CRUMBY_{key}": said})
+
+
+@pytest.mark.parametrize(
+    ("said", "key"),
+    [
+        ({"HIT_PATH": "/x", "SCRIPT_PATH": "/x"}, "HIT_PATH: /x is where the script is"),
+        ({"HIT_PATH": "/cmb.js"}, "HIT_PATH: /cmb.js is where the script is"),
+        ({"SCRIPT_PATH": "/hit"}, "SCRIPT_PATH: /hit is where hits come in"),
+        ({"HIT_PATH": "/cmb.js", "SCRIPT_PATH": "/x"}, "HIT_PATH: /cmb.js is where the script is"),
+    ],
+)
+def test_the_script_and_its_hits_are_not_in_one_place(said: dict[str, str], key: str) -> None:
+    """The old tag's included. Seen to fail where it is not."""
+    with pytest.raises(ConfigurationError, match=key):
+        load_settings({f"CRUMBY_{name}": value for name, value in said.items()})
+
+
+def test_the_paths_that_are_taken_are_those_of_the_routes() -> None:
+    """A new page's has to be added. Planted: `/live` left out."""
+    from starlette.routing import Mount, Route
+
+    from crumby.app import create_app
+    from crumby.ingest.routes import Paths
+    from crumby.values import TAKEN
+
+    app = create_app(Settings(secret_key="no secret of anybody's", sql_editor=True))
+    own = {route.path for route in Paths().routes()} | {"/"}
+    paths = {route.path for route in app.routes if isinstance(route, Route | Mount)} - own
+    assert {path.split("/")[1] for path in paths} == TAKEN
+
+
+def test_extras_are_words(cfg: Path) -> None:
+    assert load_settings({"CRUMBY_TRACKER_EXTRAS": "vitals, Outbound 404"}).tracker_extras == (
+        "outbound",
+        "404",
+        "vitals",
+    )
+    assert load(cfg, "TRACKER_EXTRAS = ['forms', 'forms', 404]").tracker_extras == ("forms", "404")
+    assert load(cfg, "TRACKER_EXTRAS = None").tracker_extras == ()
+    with pytest.raises(ConfigurationError, match="TRACKER_EXTRAS: there is no extra 'heatmap'; there are engagement,"):
+        load_settings({"CRUMBY_TRACKER_EXTRAS": "forms heatmap"})
+    with pytest.raises(ConfigurationError, match="TRACKER_EXTRAS: give words"):
+        load(cfg, "TRACKER_EXTRAS = 5")
