@@ -57,7 +57,10 @@ class Client:
         """Send it once, or several of them in one array → what became of them, a word of the ledger's table."""
         ids = [bytes.fromhex(str(hit["id"])) for hit in hits]
         self.ledger.sent.update(zip(ids, hits, strict=True))
+        attempt = object()
+        self.ledger.under_way.add(attempt)
         outcome = await self._ask(json.dumps(hits if len(hits) > 1 else hits[0], ensure_ascii=False).encode())
+        self.ledger.under_way.remove(attempt)
         self.ledger.outcomes[outcome] += 1
         word, _, status = outcome.partition(" ")
         if word == "ok":

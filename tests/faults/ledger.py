@@ -73,6 +73,7 @@ class Ledger:
     outcomes: Counter[str] = field(default_factory=Counter)  # of attempts
     raced: int = 0  # of the unknown: an idle connection was closed while its next request was on the way
     seconds: list[float] = field(default_factory=list)  # that each answer took
+    under_way: set[object] = field(default_factory=set)  # one an attempt
 
     def lost(self, stored: Iterable[bytes]) -> set[bytes]:
         return self.ok.difference(stored)
@@ -96,6 +97,13 @@ class Ledger:
                 await asyncio.sleep(0.01)
         return time.monotonic() - started
 
+    async def answered(self, timeout_s: float = NEXT_OK_S) -> None:
+        """Return when every attempt that is under way has come to an end."""
+        begun = frozenset(self.under_way)
+        async with asyncio.timeout(timeout_s):
+            while begun & self.under_way:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+
 
 def duplicates(stored: Iterable[bytes]) -> set[bytes]:
     return {hit_id for hit_id, count in Counter(stored).items() if count > 1}
@@ -112,7 +120,7 @@ async def judge(url: str, ledger: Ledger) -> None:
         "refused": len(ledger.refused),
     }
     assert faults == dict.fromkeys(faults, 0), dict(ledger.outcomes)
-    assert not ledger.errors()
+    assert not ledger.errors(), dict(ledger.outcomes)
     for kind, kept in rows.items():
         wrong = [row for row, hit_id in zip(kept, _ids(kept), strict=True) if row != expected(kind, ledger, hit_id)]
         assert not wrong

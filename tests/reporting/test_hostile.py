@@ -179,6 +179,7 @@ def address_of(query: Query) -> str:
 async def assert_one_statement(site: Site, path: Path, payloads: Callable[[int], Sequence[str]]) -> None:
     """`payloads` are those for the parameter of a number."""
     query = load_query(path.parent.name, path)
+    await site.rollups.finish()  # or a statement of before would be compared with one of after
     plain = await texts_for(site, address_of(query), [{}])
     assert len(plain) == 1
     plain |= await texts_for(site, address_of(query), [MARCH])  # which may have another interval
