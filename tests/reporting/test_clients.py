@@ -17,6 +17,7 @@ from tests.reporting.site import MEMBER
 from tests.servers import Crumby
 
 HOOK = Path(__file__).with_name("sensible.py")
+pytestmark = pytest.mark.timeout(600)  # whoever comes first installs them, beside whatever else there is
 VISIT = {"t": "visit", "dl": "https://example.com/a", "dt": "A", "ul": "en-GB", "dr": "https://news.example/"}
 
 
