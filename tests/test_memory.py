@@ -26,6 +26,8 @@ LATER = {
     "pydantic": "FastAPI and typer",
     "pygments": "Alembic's and httpx's own command lines",
     "rich": "the terminal's tables",
+    "sqlalchemy.dialects.mysql": "MariaDB",
+    "sqlalchemy.dialects.postgresql": "PostgreSQL",
     "sqlalchemy.orm": "nobody: Crumby has no sessions",
     "typer": "the command line",
 }

@@ -4,9 +4,11 @@ The names, lengths and meanings are those of Crumby 0.7.1, down to `hit_id`; wha
 compares by code point on every database (SQLite's habit), so that a report gives one answer on all of them.
 """
 
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
+    BINARY,
+    DATETIME,
     BigInteger,
     Column,
     DateTime,
@@ -19,12 +21,17 @@ from sqlalchemy import (
     Table,
     Text,
 )
-from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
 
-MYSQL: Final[dict[str, Any]] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
+
+@compiles(CreateTable, "mysql", "mariadb")
+def _create_in_mysql(create: CreateTable, compiler: Any, **words: Any) -> str:
+    """Tables with `mysql_engine=…` would bring MySQL's dialect and all of its drivers to a server of SQLite: 2 MiB."""
+    return f"{compiler.visit_create_table(create, **words).rstrip()} CHARSET=utf8mb4 ENGINE=InnoDB COLLATE utf8mb4_bin"
 
 
 def text(length: int | None = None) -> TypeEngine[str]:
@@ -36,14 +43,20 @@ def row_id() -> TypeEngine[int]:
     return BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only in an INTEGER key
 
 
+class MySQLInstant(DATETIME):
+    """`mysql.DATETIME(fsp=6)`, without its import."""
+
+    fsp = 6
+
+
 def instant() -> TypeEngine[Any]:
     """UTC, without a zone, to the microsecond."""
-    return DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+    return DateTime().with_variant(MySQLInstant(), "mysql", "mariadb")
 
 
 def hit_id() -> TypeEngine[bytes]:
     """16 bytes that name one hit for good; the first 6 are its time, so that the index grows at its end."""
-    return LargeBinary(16).with_variant(mysql.BINARY(16), "mysql", "mariadb")
+    return LargeBinary(16).with_variant(BINARY(16), "mysql", "mariadb")
 
 
 visits = Table(
@@ -99,7 +112,6 @@ visits = Table(
     Column("first", BigInteger),  # seconds since 1970 of the visitor's first page view
     Index("visits_hit_id", "hit_id", unique=True),
     Index("visits_datetime", "datetime"),
-    **MYSQL,
 )
 
 events = Table(
@@ -124,7 +136,6 @@ events = Table(
     Column("page_prev", BigInteger),  # the same, of this name and page
     Index("events_hit_id", "hit_id", unique=True),
     Index("events_datetime", "datetime"),
-    **MYSQL,
 )
 
 visitors = Table(
@@ -147,7 +158,6 @@ visitors = Table(
     Column("utm_content", text(150)),
     Column("page", text(512)),  # of the last page view
     Column("seen", LargeBinary),  # what is remembered: dimensions/memory.py
-    **MYSQL,
 )
 
 engagements = Table(  # what was told of a visit after it was stored, until the rollups have it
@@ -160,14 +170,12 @@ engagements = Table(  # what was told of a visit after it was stored, until the 
     Column("scroll", Integer, nullable=False),  # percent more than it had
     Column("scrolled", Integer, nullable=False),  # 1 where it had none
     Column("finished", Integer, nullable=False),  # 1 where it had less than nine tenths, and now has as much
-    **MYSQL,
 )
 
 strays = Table(  # visitors with a row so late that others counted without it
     "strays",
     metadata,
     Column("cid", text(32), primary_key=True),
-    **MYSQL,
 )
 
 refusals = Table(
@@ -176,7 +184,6 @@ refusals = Table(
     Column("datetime", DateTime, primary_key=True),  # UTC, the beginning of a quarter of an hour
     Column("reason", text(40), primary_key=True),
     Column("hits", Integer, nullable=False),
-    **MYSQL,
 )
 
 users = Table(
@@ -187,7 +194,6 @@ users = Table(
     Column("password", text(255)),  # a hash, argon2id or (0.7.1) bcrypt
     Column("totp", text(64)),  # the secret of a second factor, in base32; null for none
     Column("totp_used", BigInteger),  # of the last code that was taken, which half minute since 1970
-    **MYSQL,
 )
 
 sessions = Table(
@@ -198,7 +204,6 @@ sessions = Table(
     Column("mark", text(32), nullable=False),  # of the password that it began with
     Column("begun", instant(), nullable=False),
     Column("seen", instant(), nullable=False),  # last, or up to an hour before
-    **MYSQL,
 )
 
 guesses = Table(  # of passwords and codes, lately: accounts/throttle.py
@@ -207,7 +212,6 @@ guesses = Table(  # of passwords and codes, lately: accounts/throttle.py
     Column("what", text(32), primary_key=True),  # a keyed hash of whom it was for, and from where
     Column("last", BigInteger, nullable=False),  # seconds since 1970
     Column("tries", Integer, nullable=False),
-    **MYSQL,
 )
 
 setups = Table(  # links that make the first user: accounts/setup.py
@@ -215,7 +219,6 @@ setups = Table(  # links that make the first user: accounts/setup.py
     metadata,
     Column("hash", text(64), primary_key=True),  # SHA-256 of the link's token
     Column("made", instant(), nullable=False),
-    **MYSQL,
 )
 
 shares = Table(
@@ -231,7 +234,6 @@ shares = Table(
     Column("expires", instant()),  # null for never
     Column("created", instant(), nullable=False),
     Column("creator", text(75), nullable=False),  # username, of somebody who may be gone
-    **MYSQL,
 )
 
 tokens = Table(
@@ -245,15 +247,13 @@ tokens = Table(
     Column("created", instant(), nullable=False),
     Column("used", instant()),  # last, a minute or so ago; null for never
     Column("creator", text(75), nullable=False),
-    **MYSQL,
 )
 
 salts = Table(  # of the names that visitors have where they bring none: ingest/visitor.py; gone after two days
     "salts",
     metadata,
     Column("day", text(10), primary_key=True),  # "2026-01-31", in UTC
-    Column("salt", LargeBinary(32).with_variant(mysql.BINARY(32), "mysql", "mariadb"), nullable=False),
-    **MYSQL,
+    Column("salt", LargeBinary(32).with_variant(BINARY(32), "mysql", "mariadb"), nullable=False),
 )
 
 pruned = Table(  # a row at the most: rollups/pruning.py
@@ -265,12 +265,10 @@ pruned = Table(  # a row at the most: rollups/pruning.py
     Column("since", BigInteger, nullable=False),  # the same: when the first of all came; 0 where none had
     Column("worker", text(32), nullable=False),  # whose turn it is to delete,
     Column("turn", BigInteger, nullable=False),  # until then, in seconds since 1970
-    **MYSQL,
 )
 
 calendar = Table(
     "calendar",
     metadata,
     Column("datetime", DateTime, primary_key=True),  # a day, at midnight
-    **MYSQL,
 )

@@ -15,19 +15,20 @@ Each process counts for itself: with several workers an address may send as much
 import hashlib
 import math
 import os
+import struct
 import time
-from array import array
 from collections.abc import Callable
 from functools import lru_cache
+from mmap import mmap
 from socket import AF_INET, AF_INET6, inet_pton
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from crumby.errors import TooManyHits
 from crumby.ingest.hit import MAX_HITS
 
 BURST_S: Final = 15.0  # seconds whose hits may come at once
 LENIENT_S: Final = 1e-6  # what is added up of many numbers is off by less
-COUNTERS: Final = 32_768  # in a row; both rows of seconds and of days take 768 KiB
+COUNTERS: Final = 32_768  # in a row; both rows of seconds and of days take 768 KiB once many have come
 REMEMBERED: Final = 4096  # addresses whose counters are known; 1 MiB
 DAY_S: Final = 86_400
 
@@ -40,6 +41,9 @@ NEIGHBOURS: Final = (
     (0x6440 << 16, 0xFFC0 << 16),  # 100.64.0.0/10
 )
 LOCAL: Final = (0xFC, 0xFE)  # fc00::/7 and fe80::/10 by their first octets
+
+
+Counters: TypeAlias = "memoryview[Any]"  # of numbers
 
 
 class Limiter:
@@ -59,8 +63,8 @@ class Limiter:
         self._burst_s = max(BURST_S, MAX_HITS * self._cost)
         self._daily = daily
         self._midnight = 0.0  # at which the day's counters begin anew
-        self._busy_until = array("d", bytes(8 * 2 * COUNTERS)) if rate else None
-        self._today = array("I", bytes(4 * 2 * COUNTERS)) if daily else None
+        self._busy_until: Counters | None = _zeros("d") if rate else None
+        self._today: Counters | None = _zeros("I") if daily else None
         self._counters = lru_cache(maxsize=REMEMBERED)(_hashed(os.urandom(16)))
 
     def check(self, ip: str | None, hits: int = 1) -> None:
@@ -78,7 +82,7 @@ class Limiter:
         if self._today:
             _raise_to(self._today, one, two, sent)
 
-    def _take(self, busy: "array[float]", one: int, two: int, hits: int) -> None:
+    def _take(self, busy: Counters, one: int, two: int, hits: int) -> None:
         """A bucket that leaks, told by the moment at which it will be empty."""
         now = self._clock()
         until = min(busy[two], busy[one])
@@ -93,13 +97,19 @@ class Limiter:
         """In this day, before now."""
         if self._now() >= self._midnight:
             self._midnight = (self._now() // DAY_S + 1) * DAY_S
-            self._today = array("I", bytes(4 * 2 * COUNTERS))
+            self._today = _zeros("I")
         today = self._today
         assert today  # noqa: S101 - it is asked for where there is a limit
-        return min(today[two], today[one])
+        sent: int = min(today[two], today[one])
+        return sent
 
 
-def _raise_to(row: "array[Any]", one: int, two: int, value: float) -> None:
+def _zeros(form: str) -> Counters:
+    """Two rows of them. What no address has reached yet takes no memory."""
+    return memoryview(mmap(-1, struct.calcsize(form) * 2 * COUNTERS)).cast(form)  # type: ignore[call-overload, no-any-return]
+
+
+def _raise_to(row: Counters, one: int, two: int, value: float) -> None:
     """`max` of each would take three times as long."""
     row[one] = max(row[one], value)
     row[two] = max(row[two], value)

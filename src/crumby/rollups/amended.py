@@ -18,7 +18,7 @@ from sqlalchemy.schema import CreateTable
 
 from crumby.rollups.delta import DIMENSIONS
 from crumby.rollups.work import Work, Writing
-from crumby.tables import MYSQL, events, row_id, visits
+from crumby.tables import events, row_id, visits
 
 OF_VISITS: Final = (
     *("hit_id", "datetime", "seq", "gap", "session", "engaged", "scroll", "prev", "page_prev", "prevs", "first"),
@@ -35,7 +35,6 @@ TABLE: Final = Table(
     Column("sign", BigInteger),
     *(Column(name, visits.c[name].type) for name in OF_VISITS),
     *(Column(name, events.c[name].type) for name in OF_EVENTS if name not in OF_VISITS),
-    **MYSQL,
 )
 PART: Final = 500  # rows in a transaction, which hits may wait for
 
