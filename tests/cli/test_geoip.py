@@ -3,6 +3,7 @@
 import base64
 import gzip
 import hashlib
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from crumby.ingest import geofile
 from tests.cli.conftest import Ask
+from tests.conftest import write_mmdb
 from tests.downloads import Site, serve
 
 site = pytest.fixture(serve, name="site")
@@ -26,9 +28,9 @@ def publishers(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
 def test_a_database_comes_into_this_folder(verb: Ask, home: Path, site: Site, mmdb: Path) -> None:
     answer = verb("geoip", *site("/City.mmdb.gz", gzip.compress(mmdb.read_bytes())).urls)
     assert answer.status == 0
-    assert answer.err.strip() == ""
+    assert answer.err == ""
     assert answer.out.startswith("GeoLite2-City of ")
-    assert answer.out.endswith(f" is at {home / 'GeoLite2-City.mmdb'}\n")
+    assert answer.out.splitlines()[0].endswith(f" is at {home / 'GeoLite2-City.mmdb'}")
     assert (home / "GeoLite2-City.mmdb").read_bytes() == mmdb.read_bytes()
 
 
@@ -51,25 +53,57 @@ def test_an_upgrade_replaces_the_configured_file(
 
 
 def test_without_an_account_it_is_db_ips_of_this_month_and_says_whom_to_credit(
-    verb: Ask, publishers: Site, mmdb: Path
+    verb: Ask, publishers: Site, home: Path
 ) -> None:
     path = f"/dbip-{datetime.now(UTC):%Y-%m}.mmdb.gz"
-    publishers(path, gzip.compress(mmdb.read_bytes()))
+    write_mmdb(home / "dbip.mmdb", {}, "DBIP-City-Lite (compat=City)")
+    publishers(path, gzip.compress((home / "dbip.mmdb").read_bytes()))
     answer = verb("geoip")
     assert answer.status == 0
     assert [asked for asked, _ in publishers.seen] == [path]
-    assert "credit" in answer.out
-    assert "https://db-ip.com" in answer.out
+    assert answer.out.endswith("asks for: IP geolocation by DB-IP, https://db-ip.com\n")
 
 
-def test_with_an_account_it_is_maxminds_held_to_its_checksum(verb: Ask, publishers: Site, mmdb: Path) -> None:
+@pytest.mark.parametrize("prefix", ["", "CRUMBY_"], ids=["the environment", "the configuration"])
+def test_with_an_account_it_is_maxminds_held_to_its_checksum(
+    prefix: str, verb: Ask, publishers: Site, mmdb: Path
+) -> None:
+    """Planted: an account of the configuration that nobody reads."""
     publishers("/maxmind?suffix=tar.gz", mmdb.read_bytes())
     publishers("/maxmind?suffix=tar.gz.sha256", hashlib.sha256(mmdb.read_bytes()).hexdigest().encode())
-    answer = verb("geoip", MAXMIND_ACCOUNT_ID="42", MAXMIND_LICENSE_KEY="canary")
+    account = {f"{prefix}MAXMIND_ACCOUNT_ID": "42", f"{prefix}MAXMIND_LICENSE_KEY": "canary"}
+    answer = verb("geoip", **account)
     assert answer.status == 0
     basic = "Basic " + base64.b64encode(b"42:canary").decode()
     assert publishers.seen == [("/maxmind?suffix=tar.gz", basic), ("/maxmind?suffix=tar.gz.sha256", basic)]
     assert "canary" not in answer.out + answer.err
+
+
+def test_a_source_of_the_configuration_is_taken_where_none_is_said(verb: Ask, publishers: Site, mmdb: Path) -> None:
+    """Before an account of the configuration, and after one that is said. Planted: DB-IP whatever is configured."""
+    source = publishers("/own.mmdb", mmdb.read_bytes()).urls[0]
+    account = {"CRUMBY_MAXMIND_ACCOUNT_ID": "42", "CRUMBY_MAXMIND_LICENSE_KEY": "key"}
+    assert verb("geoip", CRUMBY_GEOIP2_SOURCE=source, **account).status == 0
+    assert verb("geoip", str(mmdb), CRUMBY_GEOIP2_SOURCE=source).status == 0
+    assert [asked for asked, _ in publishers.seen] == ["/own.mmdb"]
+    verb("geoip", CRUMBY_GEOIP2_SOURCE=source, MAXMIND_ACCOUNT_ID="42", MAXMIND_LICENSE_KEY="key")
+    assert [asked for asked, _ in publishers.seen] == ["/own.mmdb", "/maxmind?suffix=tar.gz"]
+
+
+def test_a_program_is_told_what_came_in_json(verb: Ask, home: Path, mmdb: Path) -> None:
+    answer = verb("geoip", "--json", str(mmdb))
+    facts = json.loads(answer.out)
+    assert datetime.fromisoformat(facts.pop("built")).tzinfo
+    assert facts == {
+        "path": str(home / "GeoLite2-City.mmdb"),
+        "kind": "GeoLite2-City",
+        "bytes": mmdb.stat().st_size,
+        "credit": {
+            "words": "This product includes GeoLite Data created by MaxMind",
+            "link": "https://www.maxmind.com",
+        },
+    }
+    assert verb("geoip", "--json", "/absent").status == 1
 
 
 @pytest.mark.parametrize(
@@ -88,5 +122,5 @@ def test_a_failed_download_is_one_line_and_leaves_the_folder_as_it_was(verb: Ask
     (home / "GeoLite2-City.mmdb").write_bytes(b"the old one")
     answer = verb("geoip", f"{site.url}/absent.mmdb?license_key=canary")
     assert (answer.status, answer.out) == (1, "")
-    assert answer.err.strip() == f"crumby: {site.url}/absent.mmdb answers 404"
+    assert answer.err == f"crumby: {site.url}/absent.mmdb answers 404; is that the address of the file?\n"
     assert [path.read_bytes() for path in home.iterdir()] == [b"the old one"]

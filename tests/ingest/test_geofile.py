@@ -1,12 +1,17 @@
 """`crumby geoip` against a real server: what comes whole replaces the file, what comes otherwise leaves it alone."""
 
 import base64
+import errno
 import gzip
 import hashlib
 import io
 import os
 import random
+import socket
+import struct
 import tarfile
+import time
+from contextlib import suppress
 from datetime import date
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -78,7 +83,8 @@ def refused(source: Source | Path, target: Path, message: str) -> None:
 def test_a_database_replaces_the_old_one(site: Site, target: Path, whole: bytes) -> None:
     told = install(site("/City.mmdb", whole), target)
     assert target.read_bytes() == whole
-    assert told.startswith("GeoLite2-City of 20")
+    assert str(told).startswith("GeoLite2-City of 20")
+    assert told.size == len(whole)
     assert [path.name for path in target.parent.iterdir()] == ["City.mmdb"]
 
 
@@ -189,7 +195,6 @@ def test_the_month_before_serves_until_this_months_file_is_out(
     install(source, target)
     assert target.read_bytes() == whole
     assert [path for path, _ in site.seen] == [f"/dbip-city-lite-2026-{month}.mmdb.gz" for month in (11, 10)]
-    assert "DB-IP" in (source.credit or "")
 
 
 def test_january_falls_back_to_december() -> None:
@@ -204,7 +209,7 @@ def test_maxmind_is_asked_for_the_checksum_of_the_same_file() -> None:
 
 def test_no_file_at_any_address_is_refused(site: Site, target: Path) -> None:
     urls = (site.url + "/this?license_key=canary", site.url + "/last?license_key=canary")
-    refused(Source(urls), target, r"/last answers 404$")
+    refused(Source(urls), target, r"/last answers 404; is that the address of the file\?$")
     assert len(site.seen) == 2
 
 
@@ -227,7 +232,7 @@ def test_a_packed_file_that_is_damaged_or_cut_is_refused(
     refused(site("/City", spoil(packed(noise))), target, "what came")
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>Please sign in</html>", bytes(2000), gzip.compress(b""), tarred(b"")])
+@pytest.mark.parametrize("body", [b"", bytes(2000), gzip.compress(b""), tarred(b"")])
 def test_what_is_no_database_is_refused(body: bytes, site: Site, target: Path) -> None:
     refused(site("/City.mmdb", body), target, "what came is no readable City database|no .mmdb in it")
 
@@ -250,6 +255,97 @@ def test_a_database_of_another_kind_is_refused(site: Site, target: Path, tmp_pat
     writer = MMDBWriter(ip_version=6, ipv4_compatible=True, database_type="GeoLite2-Country", languages=["en"])
     writer.to_db_file(str(path))
     refused(site("/City.mmdb", path.read_bytes()), target, "GeoLite2-Country database; Crumby needs a City one")
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    """A byte now and then of a body that is said to be long."""
+    reply(handler, b"x", 10**6)
+    drip(handler, b"x")
+
+
+def headers_without_end(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Never: ")
+    drip(handler, b"x")
+
+
+def drip(handler: BaseHTTPRequestHandler, drop: bytes) -> None:
+    with suppress(OSError):  # whoever asked has left
+        while True:
+            handler.wfile.write(drop)
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize("trickle", [endless, headers_without_end])
+def test_a_trickle_is_given_up_after_a_while(
+    trickle: Any, site: Site, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted: a bound for each silence alone."""
+    monkeypatch.setattr(geofile, "LONGEST_S", 0.6)
+    refused(site("/City.mmdb", trickle), target, "/City.mmdb has not sent all of it within 0.01 minutes; try again")
+
+
+def reset(handler: BaseHTTPRequestHandler) -> None:
+    reply(handler, b"x" * 1000, 10**6)
+    handler.wfile.flush()
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+
+
+def around(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(302)
+    handler.send_header("Location", handler.path)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (reset, "/City.mmdb: .*; try again later, or get the file by other means: `crumby geoip FILE`$"),
+        (around, "/City.mmdb: Exceeded maximum allowed redirects.*; try again later"),
+        (b"<!DOCTYPE html><title>Sign in</title>", "/City.mmdb is a web page and no database; is that the address"),
+        (b"\xef\xbb\xbf\n <html>", "/City.mmdb is a web page and no database"),
+        (401, "/City.mmdb answers 401; is the account's key right"),
+        (403, "/City.mmdb answers 403; is the account's key right"),
+        (404, "/City.mmdb answers 404; is that the address of the file"),
+        (429, "/City.mmdb answers 429; try again later"),
+        (500, "/City.mmdb answers 500; try again later"),
+    ],
+)
+def test_what_is_no_file_is_named_with_what_to_do(answer: Any, message: str, site: Site, target: Path) -> None:
+    """Planted: a remedy for none of them; a page that is tried as a database; redirects without an end."""
+    given = (lambda handler: handler.send_error(answer)) if isinstance(answer, int) else answer
+    refused(site("/City.mmdb", given), target, message)
+
+
+def test_what_says_that_it_is_too_long_is_not_begun(site: Site, target: Path) -> None:
+    """Planted: it is cut off where it has become too long."""
+    refused(site("/City.mmdb", lambda handler: reply(handler, b"x", 2**40)), target, "sends more than 1073741824 bytes")
+
+
+def test_what_a_killed_process_has_left_is_swept_away_and_nothing_else(tmp_path: Path, mmdb: Path) -> None:
+    """Planted: a folder that another one fills in this moment is taken as well."""
+    for name, hours in ((".geoip-left", 25), (".geoip-busy", 1), (".other", 99)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "download").touch()
+        then = time.time() - hours * 3600
+        os.utime(tmp_path / name, (then, then))
+    install(mmdb, tmp_path / "City.mmdb")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".geoip-busy", ".other", "City.mmdb"]
+
+
+def test_a_disk_that_is_full_is_the_one_named(
+    tmp_path: Path, target: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted: what came can't be unpacked."""
+    local = tmp_path / "download.gz"
+    local.write_bytes(gzip.compress(whole))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    refused(local, target, "City.mmdb can't be written: No space left on device")
 
 
 def test_an_answer_without_end_is_cut_off(

@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 import maxminddb
 import msgspec
@@ -53,6 +53,23 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 NOWHERE: Final = Place()
 
 
+class Credit(NamedTuple):
+    """What a database's licence wants to be read where its places are."""
+
+    words: str
+    link: str
+
+
+CREDITS: Final = {  # by the beginning of a database's kind
+    "DBIP": Credit("IP geolocation by DB-IP", "https://db-ip.com"),
+    "GeoLite": Credit("This product includes GeoLite Data created by MaxMind", "https://www.maxmind.com"),
+}
+
+
+def credit_for(kind: str) -> Credit | None:
+    return next((credit for begins, credit in CREDITS.items() if kind.startswith(begins)), None)
+
+
 class Geo:
     """Answers from the file at `path`, and from a newer one within seconds of its being put there.
 
@@ -64,12 +81,17 @@ class Geo:
     def __init__(self, path: Path, *folders: Path) -> None:
         self.path = path
         self.built: datetime | None = None  # when the database in use was, in UTC; None where there is none
+        self.kind = ""  # of it, as the file says: "GeoLite2-City"
         self._folders = (path.parent, *folders, Path("/var/tmp"), Path("/tmp"))  # noqa: S108 - no name stays there
         self._reader: maxminddb.Reader | None = None
         self._version: Version | None = None  # of the file that was judged last
         self._looked = float("-inf")
         self._warned = False
         self._places: dict[str, Place] = {}
+
+    @property
+    def credit(self) -> Credit | None:
+        return credit_for(self.kind)
 
     async def locate(self, addresses: Iterable[str | None]) -> dict[str | None, Place]:
         """The place of each address. Those that were asked for lately need no thread."""
@@ -141,6 +163,7 @@ class Geo:
             self._refuse(_damaged(error).replace(str(copy), "its copy"))
             return
         self._reader, self.built, self._places, self._warned = reader, built, {}, False
+        self.kind = str(reader.metadata().database_type)
         log.info("geolocating by %s of %s", self.path, f"{built:%Y-%m-%d}")
 
     def _refuse(self, why: str) -> None:

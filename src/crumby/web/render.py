@@ -1,6 +1,7 @@
 """Templates, with what every page needs: the path it is mounted at, the site, and addresses of static files."""
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,10 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 class Renderer:
-    def __init__(self, settings: Settings) -> None:
+    """`credit` says whom pages that show places have to name: `words` and a `link`, or nobody."""
+
+    def __init__(self, settings: Settings, credit: Callable[[], object] = lambda: None) -> None:
+        self._credit = credit
         self._shared = {"domain": settings.domain, "editor": settings.sql_editor}
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
@@ -28,7 +32,7 @@ class Renderer:
         self._environment.globals["static"] = static_path
 
     def __call__(self, request: Request, template: str, context: dict[str, Any], status: int = 200) -> HTMLResponse:
-        shared = {**self._shared, "root": request.scope.get("root_path", ""), "user": None}
+        shared = {**self._shared, "root": request.scope.get("root_path", ""), "user": None, "credit": self._credit()}
         page = self._environment.get_template(template).render({**shared, **context})
         return HTMLResponse(page, status, {"Cache-Control": "no-store"})
 
