@@ -54,6 +54,10 @@ def test_nothing_is_required() -> None:
         "domain": "",
         "sqlalchemy_database_uri": "sqlite:///~/crumby.db",
         "geoip2_database_name": HOME / "GeoLite2-City.mmdb",
+        "geoip2_refresh_days": 0,
+        "geoip2_source": None,
+        "maxmind_account_id": None,
+        "maxmind_license_key": None,
         "secret_key": None,
         "session_cookie_secure": False,
         "proxy_count": 0,
@@ -78,6 +82,8 @@ def test_nothing_is_required() -> None:
         "retention_days": 0,
         "access_log": "off",
         "metrics_token": None,
+        "log_level": "info",
+        "log_format": "text",
         "debug": False,
         "sqlalchemy_echo": False,
         "sqlalchemy_track_modifications": False,
@@ -168,6 +174,7 @@ def test_text_of_the_environment_becomes_a_value(key: str, text: str, value: obj
         ("SECRET_KEY = None", None),
         ("SQLALCHEMY_TRACK_MODIFICATIONS = None", False),
         ("DEBUG = 1", True),
+        ("LOG_LEVEL = 'Warning'", "warning"),
         ("PROXY_COUNT = '1'", 1),
     ],
 )
@@ -220,6 +227,10 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(key: str, nearest: str, 
         ("QUERIES", "~nobody-of-that-name/queries", "write the whole path"),
         ("SPOOL", "~nobody-of-that-name/spool.db", "write the whole path"),
         ("SPOOL_LIMIT", "0", "from 1 to 1,048,576"),
+        ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
+        ("LOG_FORMAT", "xml", "one of text, json"),
+        ("GEOIP2_REFRESH_DAYS", "-1", "from 0 to 366"),
+        ("MAXMIND_ACCOUNT_ID", "42", "MaxMind takes both"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_key_and_the_remedy(key: str, value: str, remedy: str) -> None:
@@ -265,6 +276,13 @@ def test_a_broken_config_names_the_file_and_the_error(text: str | bytes, error: 
     assert str(raised.value).startswith(str(cfg))
     assert error in str(raised.value)
     assert "CRUMBY_SETTINGS" not in str(raised.value)
+
+
+def test_an_account_may_be_a_number_of_the_file(cfg: Path) -> None:
+    settings = load(cfg, "MAXMIND_ACCOUNT_ID = 42\nMAXMIND_LICENSE_KEY = 'canary'")
+    assert (settings.maxmind_account_id, settings.maxmind_license_key) == ("42", "canary")
+    with pytest.raises(ConfigurationError, match="MAXMIND_ACCOUNT_ID: give a text in quotes, not float"):
+        load(cfg, "MAXMIND_ACCOUNT_ID = 4.2\nMAXMIND_LICENSE_KEY = 'canary'")
 
 
 def test_a_config_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from crumby.background import beside
 from crumby.database import Database, open_database
 from crumby.days import kept_calendar, try_to_cover
 from crumby.errors import BadRequest, CrumbyError, MethodNotAllowed, NotFound
+from crumby.georefresh import keep_fresh
 from crumby.ingest import health
 from crumby.ingest.agent import warm_up
 from crumby.ingest.bots import Guard, open_guard
@@ -211,6 +212,8 @@ def _lifespan(settings: Settings, queries: QueryFolders, paths: Paths, proxies: 
             pruning = keep_pruned(rollups, settings.retention_days, prepared)
             await stack.enter_async_context(beside(pruning, "crumby-retention"))
             geo = Geo(settings.geoip2_database_name, settings.spool.parent)
+            refreshing = keep_fresh(settings.geoip2_database_name, settings.geoip2_refresh_days)
+            await stack.enter_async_context(beside(refreshing, "crumby-places"))
             await geo.locate([])  # opens the file, or says that there is none
             warm_up()
             metrics = Metrics()
@@ -257,7 +260,7 @@ def _lifespan(settings: Settings, queries: QueryFolders, paths: Paths, proxies: 
                     signals=settings.privacy_signals,
                     cookies=settings.visitor_id == "cookie",
                 ),
-                render=Renderer(settings),
+                render=Renderer(settings, lambda: geo.credit),
             )
 
     return lifespan
@@ -288,6 +291,10 @@ class Document:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         api = await asyncio.to_thread(lambda: self._api)  # its import takes half a second, for which hits would wait
         await api(scope, receive, send)
+
+    def written(self) -> dict[str, Any]:
+        """The document itself, as it is by now."""
+        return self._api.openapi()
 
     @cached_property
     def _api(self) -> "FastAPI":

@@ -102,7 +102,9 @@ def _file_system(path: Path, mounts: Path) -> str | None:
 
 async def _of_journal(connection: AsyncConnection) -> list[str]:
     mode = await connection.scalar(text("pragma journal_mode"))
-    return [] if mode == "wal" else [f"SQLite's journal_mode is {mode}: its file system allows no write-ahead log"]
+    if mode == "wal":
+        return []
+    return [f"SQLite's journal_mode is {mode}, for its file system allows no write-ahead log; put it on a local disk"]
 
 
 async def _of_mysql(connection: AsyncConnection) -> list[str]:

@@ -68,6 +68,25 @@ class Settings:
         Path,
         Key(values.path, "The City database (.mmdb) that geolocates visits. Absent: places stay empty."),
     ] = Path("~/GeoLite2-City.mmdb")
+    geoip2_refresh_days: Annotated[
+        int,
+        Key(values.whole(0, 366), "Days after which the server gets a new City database by itself. 0: never."),
+    ] = 0
+    geoip2_source: Annotated[
+        str | None,
+        Key(
+            values.unset_or(values.text),
+            "URL or file that it comes from. Unset: MaxMind's with an account, else DB-IP's.",
+        ),
+    ] = None
+    maxmind_account_id: Annotated[
+        str | None,
+        Key(values.unset_or(values.number_or_text), "Account at MaxMind, for GeoLite2."),
+    ] = None
+    maxmind_license_key: Annotated[
+        str | None,
+        Key(values.unset_or(values.text), "Its licence key."),
+    ] = None
     secret_key: Annotated[
         str | None,
         Key(
@@ -190,6 +209,17 @@ class Settings:
             "A line for each request, without its query string: of 'all', of all but hits ('reports'), or 'off'.",
         ),
     ] = "off"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Key(
+            values.one_of("debug", "info", "warning", "error"),
+            "The least that is logged: 'debug', 'info', 'warning' or 'error'. DEBUG has it be 'debug'.",
+        ),
+    ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"],
+        Key(values.one_of("text", "json"), "How it is logged: lines of 'text', or of 'json' for programs."),
+    ] = "text"
     debug: Annotated[
         bool,
         Key(values.switch, "Log at debug level and reload query pages' templates."),
@@ -211,6 +241,8 @@ class Settings:
                 raise ConfigurationError(f"{name.upper()}: {error}") from None
         if self.trusted_proxies and self.proxy_count:
             raise ConfigurationError("TRUSTED_PROXIES: it takes the place of PROXY_COUNT; set one of the two")
+        if bool(self.maxmind_account_id) != bool(self.maxmind_license_key):
+            raise ConfigurationError("MAXMIND_ACCOUNT_ID: MaxMind takes both, it and MAXMIND_LICENSE_KEY")
         if self.script_path == "/hit":
             raise ConfigurationError("SCRIPT_PATH: /hit is where hits come in; choose another path")
         if self.hit_path in {self.script_path, "/cmb.js"}:
@@ -324,7 +356,7 @@ def _write_once(path: Path, text: str) -> None:
 
 
 def shipped(folder: str) -> Path:
-    """`queries` or `static`: inside the installed package, or at the top of a checkout."""
+    """`queries`, `static` or `deployment`: inside the installed package, or at the top of a checkout."""
     package = Path(__file__).parent
     installed = package / "_shipped" / folder
     return installed if installed.is_dir() else package.parent.parent / folder

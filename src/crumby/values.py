@@ -46,6 +46,11 @@ def text(value: object) -> str:
     return value
 
 
+def number_or_text(value: object) -> str:
+    """An account's number may stand without quotes."""
+    return str(value) if type(value) is int else text(value)
+
+
 def switch(value: object) -> bool:
     """`'yes'`, `'1'`, 1 and True are on; `'off'`, 0, None and False are off."""
     word = str(value).strip().lower()
@@ -193,6 +198,11 @@ def _network(said: str) -> str:
         return str(ip_network(said))
     except ValueError as error:
         raise ValueError(f"{error}; a network is '10.0.0.0/8' or '2001:db8::/32', and 'unix' a Unix socket") from None
+
+
+def without_keys(address: str) -> str:
+    """The address without what opens an account: its query (`?license_key=…`), its `user:password@`."""
+    return re.sub("//[^/]*@", "//", address.partition("?")[0])
 
 
 def database_url(value: object) -> str:

@@ -202,6 +202,8 @@ def test_no_table_in_the_terminal_does(words: list[str], verb: Ask) -> None:
     password = "canary-of-the-database"
     url = f"mysql+pymysql://me:{password}@127.0.0.1:{free_port()}/crumby"
     keys = {"SECRET_KEY": OTHERS["secret key"], "METRICS_TOKEN": OTHERS["metrics token"]}
+    keys |= {"MAXMIND_ACCOUNT_ID": "42", "MAXMIND_LICENSE_KEY": "canary-of-the-account"}
+    keys |= {"GEOIP2_SOURCE": "https://me:canary@mirror.example/City.mmdb?license_key=canary"}
     answer = verb(*words, CRUMBY_SQLALCHEMY_DATABASE_URI=url, **{f"CRUMBY_{key}": value for key, value in keys.items()})
     assert "canary" not in answer.out + answer.err
 

@@ -13,7 +13,6 @@ from starlette.types import Receive, Scope, Send
 from crumby import mishaps
 from crumby.accesslog import AccessLog, shown
 from crumby.app import App, create_app
-from crumby.cli import telling
 from crumby.ingest.client import Proxies
 from crumby.ingest.routes import Paths
 from tests.conftest import settings_in
@@ -208,15 +207,6 @@ def test_a_request_has_one_id_at_the_most() -> None:
     scope: Scope = {}
     assert mishaps.id_of(scope) is None
     assert mishaps.id_for(scope) == mishaps.id_for(scope) == mishaps.id_of(scope)
-
-
-@pytest.mark.parametrize("said", ["a\r\nINFO: b", "a\x1b[2Jb", "a\x00b", "a\x9bb", "a\u2028b", "a\u0085b"])
-def test_what_crumby_logs_is_one_line(said: str) -> None:
-    """Seen to fail on a message that is written as it is."""
-    record = logging.LogRecord("crumby", logging.INFO, "", 0, "the database said: %s", (said,), None)
-    assert telling.OneLine().filter(record)
-    assert record.getMessage().isprintable()
-    assert record.getMessage().startswith("the database said: a\\")
 
 
 async def receive() -> dict[str, Any]:

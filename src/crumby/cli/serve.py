@@ -1,13 +1,12 @@
 """What `crumby run` runs: uvicorn, in this process or in several."""
 
-import copy
 import socket
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.config import LOGGING_CONFIG
 
+from crumby import logs
 from crumby.cli.workers import prepared_by_a_child, run_workers
 
 DRAIN = 7  # seconds that a stop waits for requests under way; Docker kills what has not ended after ten
@@ -17,7 +16,7 @@ def serve(host: str, port: int, uds: str | None, workers: int, root_path: str, r
     several = workers > 1 and not reload
     if uds:
         clear_stale_socket(Path(uds))
-    debug = _prepare(host, port, uds, apart=several)
+    choice = _prepare(host, port, uds, apart=several)
     options: dict[str, Any] = {
         "app": "crumby.app:create_app",
         "factory": True,
@@ -34,7 +33,7 @@ def serve(host: str, port: int, uds: str | None, workers: int, root_path: str, r
         "timeout_graceful_shutdown": DRAIN,
         "timeout_worker_healthcheck": 30,  # a worker that starts on a busy machine is not dead after five
         "lifespan": "on",
-        "log_config": _logging(debug=debug),
+        "log_config": logs.configuration(choice),
     }
     if several:
         run_workers(uvicorn.Config(**options))
@@ -42,8 +41,8 @@ def serve(host: str, port: int, uds: str | None, workers: int, root_path: str, r
         uvicorn.run(**options)
 
 
-def _prepare(host: str, port: int, uds: str | None, *, apart: bool) -> bool:
-    """Whether the log is to be at debug level.
+def _prepare(host: str, port: int, uds: str | None, *, apart: bool) -> logs.Choice:
+    """How to log.
 
     What it takes, 60 MiB, a process that serves needs as well; one that looks after those that do would keep it.
     """
@@ -63,20 +62,3 @@ def clear_stale_socket(path: Path) -> None:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
-
-
-def _logging(*, debug: bool) -> dict[str, Any]:
-    """uvicorn's, and the same for Crumby's own loggers; the lines of ACCESS_LOG are on standard output, as they are."""
-    config = copy.deepcopy(LOGGING_CONFIG)
-    level = "DEBUG" if debug else "INFO"
-    config["filters"] = {"one line": {"()": "crumby.cli.telling.OneLine"}}
-    config["handlers"]["crumby"] = {**config["handlers"]["default"], "filters": ["one line"]}
-    config["formatters"]["bare"] = {"format": "%(message)s"}
-    config["handlers"]["requests"] = {
-        "class": "logging.StreamHandler",
-        "formatter": "bare",
-        "stream": "ext://sys.stdout",
-    }
-    config["loggers"]["crumby"] = {"handlers": ["crumby"], "level": level, "propagate": False}
-    config["loggers"]["crumby.access"] = {"handlers": ["requests"], "level": "INFO", "propagate": False}
-    return config

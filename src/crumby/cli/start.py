@@ -1,9 +1,11 @@
 """What is done before a server runs: the configuration read, the database migrated, and a person greeted."""
 
 import asyncio
-import sys
+import logging
+import logging.config
 from typing import Final
 
+from crumby import logs
 from crumby.accounts import Accounts
 from crumby.accounts.setup import Setup
 from crumby.database import open_database, refuses_us
@@ -11,17 +13,23 @@ from crumby.errors import DatabaseUnavailable
 from crumby.migrations import migrate
 from crumby.settings import Settings, load_settings
 
+log = logging.getLogger(__name__)
+
 ASK_TIMEOUT: Final = 10.0  # seconds that the start waits for a server; a long migration goes on in the worker
 
 
-def prepare(host: str, port: int, uds: str | None) -> bool:
-    """Whether the log is to be at debug level."""
-    settings = load_settings().with_secret()
+def prepare(host: str, port: int, uds: str | None) -> logs.Choice:
+    """How to log, from here on."""
+    configured = load_settings()
+    choice = logs.Choice("debug" if configured.debug else configured.log_level, configured.log_format)
+    logging.config.dictConfig(logs.configuration(choice))
+    settings = configured.with_secret()
     token = asyncio.run(_setup_token(settings))
     address = uds or f"http://{_reachable(host)}:{port}"
     script = script_host(settings, host, port)
-    print(_greeting(settings, address, script, token and _setup_link(settings, address, token)), flush=True)
-    return settings.debug
+    greeting = _greeting(settings, address, script, token and _setup_link(settings, address, token))
+    print(logs.told(choice, __name__, greeting), flush=True)
+    return choice
 
 
 def script_host(settings: Settings, host: str, port: int) -> str:
@@ -74,5 +82,5 @@ async def _setup_token(settings: Settings) -> str | None:
     except (DatabaseUnavailable, TimeoutError) as error:
         if refuses_us(error.__cause__) or settings.sqlalchemy_database_uri.startswith("sqlite"):
             raise
-        print(f"crumby: the database is away, hits will wait for it: {error or 'no answer'}", file=sys.stderr)
+        log.warning("the database is away, hits will wait for it: %s", error or "no answer")
         return None

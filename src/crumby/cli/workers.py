@@ -15,6 +15,8 @@ from typing import Final
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
+from crumby.logs import Choice
+
 SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"  # as in `ingest/metrics.py`, whose library takes 3 MiB of the parent
 
 
@@ -59,7 +61,7 @@ def _counting_together() -> Iterator[None]:
         yield
 
 
-def prepared_by_a_child(host: str, port: int, uds: str | None) -> bool:
+def prepared_by_a_child(host: str, port: int, uds: str | None) -> Choice:
     """What `start.prepare` says, called in a process that ends; SystemExit where it failed, and has told why."""
     context = get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
@@ -67,7 +69,7 @@ def prepared_by_a_child(host: str, port: int, uds: str | None) -> bool:
     child.start()
     sending.close()  # so that the end of the child's is an end
     try:
-        return bool(receiving.recv())
+        return Choice(*receiving.recv())
     except EOFError:
         raise SystemExit(1) from None
     finally:

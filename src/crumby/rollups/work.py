@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
 from crumby.database import LOG_KEPT, PRAGMAS
+from crumby.migrations import make_for_owner
 from crumby.wiping import SECURE, restart_log
 
 LOCK: Final = "crumby rollups"
@@ -131,6 +132,7 @@ class SqliteWork(SqliteWriting):
     def __init__(self, database: Path, rollups: Path) -> None:
         """Raises sqlite3.Error."""
         self._path = rollups
+        make_for_owner(rollups)
         self._database = database
         super().__init__(
             sqlite3.connect(
