@@ -1,4 +1,5 @@
 # docker build -t crumby . && docker run -p 5000:5000 -v crumby:/data crumby
+# deployment/docker has it with a proxy in front and with a database server.
 
 FROM python:3.13-slim AS build
 WORKDIR /src
@@ -8,6 +9,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY src src
 COPY queries queries
 COPY static static
+COPY deployment deployment
 RUN hatchling build -t wheel -d /dist
 
 FROM python:3.13-slim

@@ -74,7 +74,7 @@ def test_the_installed_package_is_the_one_that_runs(python: Path, tmp_path: Path
     assert Path(printed.strip()).is_relative_to(python.parent.parent)
 
 
-@pytest.mark.parametrize("folder", ["queries", "static"])
+@pytest.mark.parametrize("folder", ["queries", "static", "deployment"])
 def test_the_wheel_ships_every_file_of(folder: str, wheel: Path) -> None:
     prefix = f"crumby/_shipped/{folder}/"
     names = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith(prefix)}

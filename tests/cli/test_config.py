@@ -1,15 +1,12 @@
-"""`env` and `init`."""
+"""`env`."""
 
 import json
 import re
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crumby.cli.config import template
-from crumby.settings import KEYS, Settings, load_settings
+from crumby.settings import KEYS
 from tests.cli.conftest import Ask
 
 SECRETS = {
@@ -46,59 +43,3 @@ def test_env_shows_nothing_that_opens_anything(form: list[str], verb: Ask) -> No
 
 def test_env_shows_text_as_it_is(verb: Ask) -> None:
     assert "/[bold]/City.mmdb" in verb("env", CRUMBY_GEOIP2_DATABASE_NAME="/[bold]/City.mmdb").out
-
-
-def test_init_writes_a_file_for_its_owner_alone_that_crumby_takes(verb: Ask, home: Path) -> None:
-    answer = verb("init")
-    path = home / "crumby.cfg"
-    assert (answer.status, answer.err) == (0, "")
-    assert f"export CRUMBY_SETTINGS={path}" in answer.out
-    assert path.stat().st_mode & 0o777 == 0o600
-    settings = load_settings({"CRUMBY_SETTINGS": str(path)})
-    assert settings.secret_key is not None
-    assert len(settings.secret_key) >= 32
-    assert settings.secret_key not in answer.out
-    assert replace(settings, secret_key=None) == Settings()
-
-
-def test_each_file_has_a_secret_of_its_own(verb: Ask, home: Path) -> None:
-    secrets = set()
-    for _ in range(2):
-        verb("init", "--force")
-        secrets.add(load_settings({"CRUMBY_SETTINGS": str(home / "crumby.cfg")}).secret_key)
-    assert len(secrets) == 2
-
-
-def test_every_line_of_the_template_can_be_taken_into_use(tmp_path: Path) -> None:
-    path = tmp_path / "crumby.cfg"
-    path.write_text(re.sub(r"(?m)^#([A-Z0-9_]+ = )", r"\1", template("a secret")), "utf-8")
-    keys = re.findall(r"(?m)^([A-Z0-9_]+) = ", path.read_text("utf-8"))
-    assert keys == [name.upper() for name in KEYS]
-    assert load_settings({"CRUMBY_SETTINGS": str(path)}) == Settings(secret_key="a secret")
-
-
-def test_the_template_tells_what_each_key_means() -> None:
-    text = template("a secret")
-    assert [name for name, key in KEYS.items() if f"# {key.meaning}\n" not in text] == []
-
-
-@pytest.mark.parametrize("there", ["file", "dangling link"])
-def test_init_writes_over_nothing(there: str, verb: Ask, home: Path) -> None:
-    path = home / "crumby.cfg"
-    if there == "file":
-        path.write_text("DOMAIN = 'mine.example'", "utf-8")
-    else:
-        path.symlink_to(home / "elsewhere")
-    answer = verb("init")
-    assert answer == (1, "", f"crumby: {path} is there already; --force replaces it\n")
-    assert not (home / "elsewhere").exists()
-    assert there != "file" or path.read_text("utf-8") == "DOMAIN = 'mine.example'"
-
-
-def test_init_replaces_a_file_when_told_to_and_closes_it_to_others(verb: Ask, home: Path) -> None:
-    path = home / "crumby.cfg"
-    path.write_text("DOMAIN = 'mine.example'", "utf-8")
-    path.chmod(0o644)
-    assert verb("init", "--force").status == 0
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert load_settings({"CRUMBY_SETTINGS": str(path)}).domain == ""
