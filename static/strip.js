@@ -8,11 +8,19 @@ import { live } from "./live.js";
 const TICK = 1000; // ms
 const AGAIN = 30_000; // ms between two looks at what was refused; it is written down every ten seconds
 const REASONS = {
-  Bot: "bots",
-  OptedOut: "opted out",
-  RateLimited: "too fast",
+  bot: "bots",
+  prefetch: "not opened yet",
+  "referrer-spam": "referrer spam",
+  "no-accept": "programs",
+  datacenter: "hosting networks",
+  gpc: "Global Privacy Control",
+  dnt: "Do Not Track",
+  "rate-limited": "too fast",
+  "daily-limit": "too many a day",
+  InvalidToken: "without their token",
   InvalidHit: "malformed",
   HitTooLarge: "too long",
+  RowRefused: "not taken by the database",
   NotFound: "no pixel",
   MethodNotAllowed: "of another method",
   Overloaded: "while overloaded",
@@ -52,7 +60,7 @@ export function strip(root, signal) {
   return node;
 }
 
-/** "34 refused today: 30 bots, 4 opted out". @param {[string, number][]} rows  reasons, the most frequent first */
+/** "34 refused today: 30 bots, 4 Do Not Track". @param {[string, number][]} rows  reasons, the most frequent first */
 export function words(rows) {
   const total = rows.reduce((sum, [, hits]) => sum + hits, 0);
   if (!total) return " · none refused today";

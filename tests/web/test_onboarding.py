@@ -1,11 +1,14 @@
 """First steps in Chromium: the line to paste, the first visit as it comes, and what may be in its way."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, Route, expect
 
+from crumby.reasons import REASONS
+from crumby.settings import shipped
 from tests.servers import Crumby
 from tests.web.test_reach import violations
 from tests.web.watching import PASSWORD, USER, Watched, add_user, send, visit
@@ -111,16 +114,23 @@ async def test_the_strip_tells_of_the_last_hit_and_of_those_refused(watched: Wat
     said = await watched.page.evaluate(
         """async () => {
             const { words, ago } = await import("/static/strip.js");
-            return [words([["Bot", 30], ["OptedOut", 4]]), words([]), words([["SomethingElse", 1]]),
+            return [words([["bot", 30], ["dnt", 4]]), words([]), words([["SomethingElse", 1]]),
                 ...[-3, 0.4, 61, 7300, 90000, 200000].map(ago)];
         }"""
     )
     assert said == [
-        " · 34 refused today: 30 bots, 4 opted out",
+        " · 34 refused today: 30 bots, 4 Do Not Track",
         " · none refused today",
         " · 1 refused today: 1 something else",
         *("0 s ago", "0 s ago", "1 min ago", "2 h ago", "1 day ago", "2 days ago"),
     ]
+
+
+def test_the_strip_has_words_for_each_reason() -> None:
+    """Seen to fail on the reasons of an earlier Crumby."""
+    script = (shipped("static") / "strip.js").read_text("utf-8")
+    known = script.partition("const REASONS = {")[2].partition("}")[0]
+    assert set(re.findall(r'^  "?([\w-]+)"?: "', known, re.MULTILINE)) == set(REASONS)
 
 
 async def sign_in_at(watched: Watched, path: str) -> None:

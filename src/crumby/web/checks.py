@@ -22,9 +22,11 @@ from starlette.routing import Route
 from crumby.asking import body_of, member, refuse_other_sites
 from crumby.database import Database
 from crumby.errors import CrumbyError, DatabaseUnavailable, InvalidParameter
+from crumby.reasons import meaning
 from crumby.settings import Settings
 from crumby.tables import refusals, visits
 from crumby.web.policy import forbidden
+from crumby.web.senders import LATELY, Senders
 
 if TYPE_CHECKING:
     from crumby.web.reading import Tag
@@ -35,22 +37,8 @@ MOST: Final = 2 << 20  # bytes of a page that are read
 LONGEST: Final = 2048  # characters of an address
 BODY: Final = 8192  # bytes
 MARK: Final = "self.cmb"  # what the script leaves behind
-LOOKED_AT: Final = 500  # visits, the last ones
-ENOUGH: Final = 5  # visitors, to wonder that all have one address
 DAY: Final = timedelta(days=1)
 JUST_NOW: Final = timedelta(minutes=30)
-REASONS: Final = {
-    "InvalidToken": "bore a token that is none, or said without one what takes one",
-    "InvalidHit": "were not of a form that can be stored",
-    "HitTooLarge": "were too long",
-    "Overloaded": "came while too many waited",
-    "DatabaseUnavailable": "came while the database was away",
-    "SpoolUnavailable": "came while neither the database nor the spool took them",
-    "NotFound": "named no pixel",
-    "MethodNotAllowed": "were sent in another way than a hit is",
-    "gpc": "were of browsers that say Global Privacy Control",
-    "dnt": "were of browsers that say Do Not Track",
-}
 
 State = Literal["ok", "warn", "fail"]
 
@@ -319,10 +307,6 @@ async def _fetch(address: str) -> Fetched:
 async def _stored(database: Database, host: str | None, *, whole: bool) -> list[Finding]:
     """`whole`: addresses are stored as they are. Raises DatabaseUnavailable."""
     now = datetime.now(UTC).replace(tzinfo=None)
-    last = select(visits.c.ip, visits.c.cid).order_by(visits.c.id.desc()).limit(LOOKED_AT).subquery()
-    numbers = select(
-        func.count(last.c.ip.distinct()), func.count(last.c.cid.distinct()), func.min(last.c.ip), func.count()
-    ).select_from(last)
     reasons = (
         select(refusals.c.reason, func.sum(refusals.c.hits))
         .where(refusals.c.datetime >= now - DAY)
@@ -332,24 +316,25 @@ async def _stored(database: Database, host: str | None, *, whole: bool) -> list[
     views = select(func.count()).where(visits.c.site == site, visits.c.datetime >= now - JUST_NOW)
     try:
         async with database.engine.connect() as connection:
-            addresses, visitors, address, viewed = (await connection.execute(numbers)).one()
+            senders = Senders.of(await connection.execute(LATELY))
             refused = {str(reason): int(hits) for reason, hits in await connection.execute(reasons)}
             came = int(await connection.scalar(views) or 0) if site else 0
     except (SQLAlchemyError, OSError) as error:
         raise DatabaseUnavailable(f"the database can't be asked: {error}") from error
     found = [_refused(refused)]
-    if whole or not viewed:
-        found.insert(0, _addresses(int(addresses), int(visitors), str(address), int(viewed)))
+    if whole or not senders.views:
+        found.insert(0, _addresses(senders))
     return [*found, _came(site, came)] if site else found
 
 
-def _addresses(addresses: int, visitors: int, address: str, viewed: int) -> Finding:
-    if addresses == 1 and visitors >= ENOUGH:
-        words = f"All {visitors:,} visitors of late came from one address, {address}."
+def _addresses(senders: Senders) -> Finding:
+    addresses, visitors = len(senders.addresses), senders.visitors
+    if senders.are_behind_a_proxy:
+        words = f"All {visitors:,} visitors of late came from one address, {senders.address}."
         return Finding("addresses", "fail", words, "It is a proxy's: set PROXY_COUNT, or TRUSTED_PROXIES.")
-    if not viewed:
+    if not senders.views:
         return Finding("addresses", "ok", "Nobody came yet.")
-    who = f"{visitors:,} visitors" if visitors else f"{viewed:,} page views"  # VISITOR_ID may be none
+    who = f"{visitors:,} visitors" if visitors else f"{senders.views:,} page views"  # VISITOR_ID may be none
     return Finding("addresses", "ok", f"{who} of late came from {addresses:,} address{'es' if addresses > 1 else ''}.")
 
 
@@ -358,14 +343,9 @@ def _refused(reasons: dict[str, int]) -> Finding:
         return Finding("refused", "ok", "No hit was refused in the last day.")
     total = sum(reasons.values())
     ranked = sorted(reasons.items(), key=lambda pair: -pair[1])
-    why = ", ".join(f"{hits:,} {_why(reason, hits)}" for reason, hits in ranked)
+    why = ", ".join(f"{hits:,} {meaning(reason, hits)}" for reason, hits in ranked)
     words = f"{total:,} hit{'s were' if total > 1 else ' was'} refused in the last day: {why}."
     return Finding("refused", "warn", words, "The header X-Crumby of a refused hit says what was wrong with it.")
-
-
-def _why(reason: str, hits: int) -> str:
-    words = REASONS.get(reason, reason)
-    return words.replace("were ", "was ", 1) if hits == 1 and words.startswith("were ") else words
 
 
 def _came(site: str, views: int) -> Finding:
