@@ -80,8 +80,9 @@ monitor asks, `app.py` puts it all together. Below them: `tables.py` is the sche
 `database.py` the engines, `engines.py` SQLAlchemy's without its ORM, `offsets.py` the clocks' changes, `durability.py`
 what their commits are worth, `backup/` all of the database in one file and back, `days.py` the calendar, `settings.py`
 the configuration, `values.py` what a key of it takes, `background.py` what runs beside the requests, `traffic.py` how
-many hits come, `leaving.py` when it is to end, `accesslog.py` a line for each request, `errors.py` what can go wrong,
-`mishaps.py` what nobody thought of.
+many hits come, `leaving.py` when it is to end, `accesslog.py` a line for each request, `logs.py` how
+all lines are written, `georefresh.py` a new City database each week, `reasons.py` why
+hits were refused, in words, `errors.py` what can go wrong, `mishaps.py` what nobody thought of.
 Nothing above is known below, and neither half knows the other.
 """
 

@@ -1,10 +1,12 @@
 """The command line, asked in two ways: `crumby` as a process of its own, and `verb` in this one, which is quicker."""
 
 import io
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from crumby.cli import main
+from crumby.logs import Choice, configuration
 
 
 class Answer(NamedTuple):
@@ -66,13 +69,26 @@ def crumby(home: Path) -> Ask:
     return ask
 
 
+@contextmanager
+def loggers_as_they_were() -> Iterator[None]:
+    """`run` and others have the log go elsewhere; here that is what pytest closes after the test."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, configuration(Choice())["loggers"])]
+    before = [(each.handlers[:], each.level, each.propagate) for each in loggers]
+    try:
+        yield
+    finally:
+        for each, (handlers, level, propagate) in zip(loggers, before, strict=True):
+            each.handlers[:], each.propagate = handlers, propagate
+            each.setLevel(level)
+
+
 @pytest.fixture
 def verb(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
     """Run `crumby WORDS…` by its entry point, in this process."""
 
     def ask(*words: str, stdin: str = "", **environ: str) -> Answer:
         capsys.readouterr()
-        with monkeypatch.context() as patch:
+        with monkeypatch.context() as patch, loggers_as_they_were():
             patch.setattr(sys, "argv", ["crumby", *words])
             patch.setattr(sys, "stdin", io.StringIO(stdin))
             for name, value in environ.items():

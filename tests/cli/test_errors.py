@@ -1,11 +1,15 @@
-"""What goes wrong is one line on standard error and exit code 1, whatever it was."""
+"""What goes wrong is one line on standard error and exit code 1, whatever it was; with `--json` it is JSON."""
 
+import json
+import re
+import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from crumby.cli.examples import EXAMPLES
 from tests import servers
 from tests.cli.conftest import Answer, Ask
 
@@ -16,6 +20,16 @@ def one_line(answer: Answer) -> str:
     assert answer.err.startswith("crumby: ")
     assert answer.err.count("\n") == 1, answer.err
     return answer.err
+
+
+def words_of(name: str) -> list[str]:
+    """Give those of its last example that takes neither another program, nor JSON, nor a terminal."""
+    lines = [line for _, line in EXAMPLES[name] if not re.search("[|<>]|--json|--watch", line)]
+    return shlex.split(lines[-1])[1:]
+
+
+# `init` reads no configuration; what is there of `geoip` and `token` without one is told by others.
+VERBS = sorted(EXAMPLES.keys() - {"init", "token"})
 
 
 def test_an_error_of_the_process_is_one_line(crumby: Ask) -> None:
@@ -79,3 +93,33 @@ def test_a_failure_in_the_middle_of_the_work_is_one_line(verb: Ask, home: Path) 
 def test_a_file_that_cannot_be_written_is_named(verb: Ask, home: Path) -> None:
     (home / "crumby.cfg").mkdir()
     assert str(home / "crumby.cfg") in one_line(verb("init", "--force"))
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_each_verb_says_no_with_1_and_tells_programs_in_json(name: str, verb: Ask) -> None:
+    """On standard error, and nothing elsewhere. Fault: a verb that asks for its settings after it has printed."""
+    wrong = {"CRUMBY_DOMIAN": "x"}
+    assert "did you mean DOMAIN?" in one_line(verb(*words_of(name), **wrong))
+    if name == "run":  # it serves, and has a log
+        return
+    answer = verb(*words_of(name), "--json", **wrong)
+    assert (answer.status, answer.out) == (1, "")
+    told = json.loads(answer.err)
+    assert told.keys() == {"error", "detail"}
+    assert told["error"] == "ConfigurationError"
+    assert "did you mean DOMAIN?" in told["detail"]
+
+
+@pytest.mark.parametrize("name", [*VERBS, "init", "token"])
+def test_words_that_are_not_understood_end_with_2(name: str, verb: Ask) -> None:
+    """Fault: a usage error that is caught with the others."""
+    answer = verb(*name.split(), "--xyzzy")
+    assert (answer.status, answer.out) == (2, "")
+    assert "No such option: --xyzzy" in answer.err
+    answer = verb(*name.split(), "--xyzzy", "--json")
+    assert answer.status == 2
+    assert json.loads(answer.err) == {"error": "NoSuchOption", "detail": "No such option: --xyzzy"}
+
+
+def test_what_stands_after_two_dashes_is_no_wish_for_json(verb: Ask) -> None:
+    assert verb("deluser", "--", "--json").err.startswith("crumby: ")

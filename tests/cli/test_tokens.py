@@ -102,7 +102,7 @@ def test_a_token_is_withdrawn_by_its_name(verb: Ask) -> None:
 def test_the_documents_lines_do_what_they_say(tmp_path: Path) -> None:
     """Each of docs/api.md, in one shell."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    add, rest, ask = blocks
+    add, ask, rest = blocks
     listing, remove = rest.splitlines()
     with Crumby() as server:
         script = "\n".join(["set -eu", add, ask, "echo", listing, remove, f"! {ask}"])

@@ -59,7 +59,7 @@ async def back_up(database: Database, target: Path, *, force: bool = False, prog
         copied = without_passing(partial, copied)
         make_self_contained(partial)
         progress("checking", 0, None)
-        found = inspected(partial)
+        found = inspected(partial, progress)
         if found != copied:
             raise BackupError(f"{target}: {copied} were to be written, {found} were; is the disk sound?")
     return found
@@ -74,7 +74,7 @@ async def restore(database: Database, source: Path, *, force: bool = False, prog
     if _is_same(source, path):
         raise BackupError(f"{source} is the database itself; name a backup of it")
     progress("checking", 0, None)
-    found = inspected(source)
+    found = inspected(source, progress)
     cut = 0
     async with of_today(source, found, path and path.parent) as ready:
         if path:

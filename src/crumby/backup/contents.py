@@ -20,6 +20,7 @@ from crumby.tables import events, guesses, metadata, salts, sessions, setups, us
 OLDEST: Final = "0.7.1"  # whose schema had no version
 PRECIOUS: Final = tuple(table.name for table in (visits, events, users))  # the calendar can be made anew
 PASSING: Final = tuple(table.name for table in (salts, sessions, guesses, setups))  # of today, and of no other day
+STEPS: Final = 1_000_000  # of SQLite's, some milliseconds, between two words
 VERSION: Final = "alembic_version"
 
 Progress = Callable[[str, int, int | None], None]  # what is being done, steps so far, steps in all if known
@@ -42,11 +43,15 @@ class Contents:
         return f"{', '.join(most)} and {last}" + "".join(f", the table {name}" for name in self.others)
 
 
-def inspected(path: Path) -> Contents:
-    """What a backup holds. Raises BackupError for what is none, is damaged, or is of a newer Crumby."""
+def inspected(path: Path, progress: Progress = lambda _doing, _done, _total: None) -> Contents:
+    """What a backup holds. Raises BackupError for what is none, is damaged, or is of a newer Crumby.
+
+    It takes a while. What `progress` raises ends it, as a BackupError.
+    """
     if not path.is_file():
         raise BackupError(f"there is no file {path}")
     with named(path), contextlib.closing(read_only(path)) as file:
+        file.set_progress_handler(lambda: progress("checking", 0, None), STEPS)
         said = str(file.execute("pragma integrity_check(1)").fetchone()[0])
         if said != "ok":
             raise BackupError(f"{path} is damaged: {' '.join(said.split())}")

@@ -10,9 +10,15 @@ def main() -> None:
 
     options = anew.asked()
     if options is None:
-        from crumby.cli import verbs
+        try:
+            from crumby.cli import verbs
 
-        verbs.main()
+            verbs.main()
+        except KeyboardInterrupt:  # before the verb has begun
+            import sys
+
+            print("crumby: stopped", file=sys.stderr)
+            raise SystemExit(130) from None
     else:
         from crumby.cli.serve import serve
         from crumby.cli.telling import in_one_line

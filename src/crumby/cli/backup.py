@@ -14,12 +14,13 @@ from rich.progress import Progress
 from crumby.backup import Contents, Restored, back_up, spooled
 from crumby.backup import Progress as Report
 from crumby.backup import restore as put_back
+from crumby.cli.interrupting import on_ctrl_c
 from crumby.cli.people import Json
 from crumby.cli.progress import progress
 from crumby.database import open_database
 from crumby.settings import Settings, load_settings
 
-File = Annotated[Path, typer.Argument(help="The backup, an SQLite file.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup, an SQLite file.", show_default=False)]
 
 
 def backup(
@@ -28,7 +29,8 @@ def backup(
     json_: Json = False,
 ) -> None:
     target = file.expanduser()
-    found, waiting = asyncio.run(_back_up(load_settings(), target, force=force))
+    with on_ctrl_c(lambda: _unwritten(target)):
+        found, waiting = asyncio.run(_back_up(load_settings(), target, force=force))
     if waiting:
         print(
             f"crumby: {waiting:,} acknowledged hits waited in the spool for the database and are not in this backup; "
@@ -47,13 +49,18 @@ def restore(
     json_: Json = False,
 ) -> None:
     source = file.expanduser()
-    restored = asyncio.run(_restore(load_settings(), source, force=force))
+    with on_ctrl_c(lambda: f"stopped: the database is as it was, or all as {source} is, and nothing in between"):
+        restored = asyncio.run(_restore(load_settings(), source, force=force))
     if restored.cut:
         print(f"crumby: {restored.cut:,} values were too long for their columns, and cut", file=sys.stderr)
     if json_:
         print(json.dumps(_facts(source, restored.contents) | {"cut": restored.cut}))
     else:
         print(f"The database holds {restored.contents}, as {source} does")
+
+
+def _unwritten(target: Path) -> str:
+    return f"stopped: there is no backup; {target} is {'as it was' if target.exists() else 'not written'}"
 
 
 async def _back_up(settings: Settings, target: Path, *, force: bool) -> tuple[Contents, int]:

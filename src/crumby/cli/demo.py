@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from crumby.cli.interrupting import on_ctrl_c
 from crumby.cli.people import Json
 from crumby.cli.progress import progress
 from crumby.database import open_database
@@ -21,11 +22,13 @@ from crumby.settings import Settings, load_settings
 VISITS = 50_000
 MOST = 5_000_000
 
-Visits = Annotated[int, typer.Option("--visits", min=1, max=MOST, help="How many.")]
-Seed = Annotated[int, typer.Option("--seed", help="Another one makes other visitors.")]
+Visits = Annotated[int, typer.Option("--visits", metavar="N", min=1, max=MOST, help="How many.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Another one makes other visitors.")]
 Into = Annotated[
     Path | None,
-    typer.Option("--into", help="An SQLite file to fill, not the configured database.", show_default=False),
+    typer.Option(
+        "--into", metavar="FILE", help="An SQLite file to fill, not the configured database.", show_default=False
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Add them to the visits that are there.")]
 
@@ -35,7 +38,9 @@ def demo(visits: Visits = VISITS, seed: Seed = 1, into: Into = None, force: Forc
     if into:
         path = into.expanduser().absolute()
         settings = dataclasses.replace(settings, sqlalchemy_database_uri=f"sqlite:///{path}")
-    filled = asyncio.run(_fill(settings, visits, seed, force=force))
+    baked = Baked()
+    with on_ctrl_c(lambda: _stopped(baked, visits)):
+        filled = asyncio.run(_fill(settings, visits, seed, baked, force=force))
     if json_:
         print(json.dumps(_facts(filled)))
         return
@@ -46,7 +51,23 @@ def demo(visits: Visits = VISITS, seed: Seed = 1, into: Into = None, force: Forc
         print("To look at them: crumby run")
 
 
-async def _fill(settings: Settings, visits: int, seed: int, *, force: bool) -> Filled:
+@dataclasses.dataclass
+class Baked:
+    """How many visits are stored by now."""
+
+    visits: int = 0
+
+
+def _stopped(baked: Baked, visits: int) -> str:
+    if not baked.visits:
+        return "stopped: none of the demo's visits is stored"
+    return (
+        f"stopped: {baked.visits:,} of the demo's {visits:,} visits are stored, and work as they are; "
+        "to begin anew, take another `--into FILE`"
+    )
+
+
+async def _fill(settings: Settings, visits: int, seed: int, baked: Baked, *, force: bool) -> Filled:
     async with open_database(settings) as database:
         await migrate(database.engine)
         there, events = await held(database)
@@ -55,8 +76,12 @@ async def _fill(settings: Settings, visits: int, seed: int, *, force: bool) -> F
                 f"the database holds {there:,} visits and {events:,} events already: `--into FILE` fills a file of "
                 "its own, `--force` adds the demo's to them, and nothing parts them again"
             )
-        with _bar(visits) as tell:
-            return await fill(database, visits, datetime.now(UTC).replace(tzinfo=None), seed, tell)
+        with _bar(visits, baked) as tell:
+            try:
+                return await fill(database, visits, datetime.now(UTC).replace(tzinfo=None), seed, tell)
+            except asyncio.CancelledError:
+                baked.visits = (await held(database))[0] - there  # what was on its way is there as well
+                raise
 
 
 def _facts(filled: Filled) -> dict[str, object]:
@@ -69,7 +94,12 @@ def _facts(filled: Filled) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def _bar(visits: int) -> Iterator[Tell]:
+def _bar(visits: int, baked: Baked) -> Iterator[Tell]:
     with progress() as bar:
         task = bar.add_task("baking", total=visits)
-        yield lambda stored: bar.update(task, completed=stored)
+
+        def tell(stored: int) -> None:
+            baked.visits = stored
+            bar.update(task, completed=stored)
+
+        yield tell

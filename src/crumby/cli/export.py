@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from crumby.cli.interrupting import on_ctrl_c
+from crumby.cli.people import Json
 from crumby.database import open_database
 from crumby.errors import CrumbyError
 from crumby.migrations import migrate
@@ -21,7 +23,9 @@ Visitor = Annotated[
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="A file, for its owner alone; else the terminal.", show_default=False),
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="A file, for its owner alone; else the terminal.", show_default=False
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 
@@ -30,19 +34,24 @@ class ExportError(CrumbyError):
     pass
 
 
-def export(visitor: Visitor, output: Output = None, force: Force = False) -> None:
+def export(visitor: Visitor, output: Output = None, force: Force = False, json_: Json = False) -> None:
     subject = Subject.of(visitor)
     if output and output.expanduser().exists() and not force:
         raise ExportError(f"{output} is there already; --force replaces it")
-    document = asyncio.run(_told(load_settings(), subject))
+    with on_ctrl_c(lambda: "stopped: nothing is written"):
+        document = asyncio.run(_told(load_settings(), subject))
     # What is no text, and SQLite keeps all the same, is written as JSON writes it.
     text = json.dumps(document, ensure_ascii=False, indent=2).encode(errors="backslashreplace").decode()
     if output is None:
         print(text)
         return
     _write(output.expanduser(), text)
-    counts = ", ".join(f"{len(rows):,} {name}" for name, rows in document.items() if isinstance(rows, list))
-    print(f"{output} holds what is stored of {subject.said}: {counts}", file=sys.stderr)
+    counts = {name: len(rows) for name, rows in document.items() if isinstance(rows, list)}
+    if json_:
+        print(json.dumps({"file": str(output.expanduser().absolute()), "rows": counts}))
+        return
+    rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    print(f"{output} holds what is stored of {subject.said}: {rows}", file=sys.stderr)
 
 
 async def _told(settings: Settings, subject: Subject) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
+from crumby.cli.interrupting import on_ctrl_c
 from crumby.cli.people import Json
 from crumby.cli.progress import progress
 from crumby.database import Database, open_database
@@ -27,7 +28,7 @@ LEFT: Final = (
 )
 
 Names = Annotated[
-    list[str], typer.Argument(help="The visitor's cid, or an address; several if need be.", metavar="CID|IP…")
+    list[str], typer.Argument(help="The visitor's cid, or an address; several if need be.", metavar="CID|IP")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Delete it without asking.")]
@@ -46,12 +47,10 @@ def forget(names: Names, dry_run: DryRun = False, yes: Yes = False, json_: Json 
             if not json_ and not yes:
                 _print(subjects, there, "this is stored")
             _confirm(yes=yes or not any(map(_any, there)))
-            there = asyncio.run(_forget(settings, subjects))  # nothing as well: what was ended too early ends then
+            with on_ctrl_c(lambda: "stopped: a part may be deleted; run it again for the rest"):
+                there = asyncio.run(_forget(settings, subjects))  # nothing as well: what was ended too early ends then
     except sqlite3.Error as said:
         raise DatabaseUnavailable(f"not all of it could be deleted: {said}; run it again") from said
-    except KeyboardInterrupt:
-        print("Stopped: a part may be deleted; run it again for the rest", file=sys.stderr)
-        raise typer.Exit(130) from None
     _tell(subjects, there, dry_run=dry_run, json_=json_)
 
 
@@ -83,7 +82,8 @@ def _confirm(*, yes: bool) -> None:
         return
     if not _asked():
         raise Unconfirmed("nothing is deleted: --yes does it without being asked")
-    typer.confirm("Delete it for good?", abort=True)
+    if not typer.confirm("Delete it for good?"):
+        raise Unconfirmed("nothing is deleted")
 
 
 def _asked() -> bool:

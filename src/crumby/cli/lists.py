@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from crumby.cli.completing import list_names
 from crumby.cli.people import Json, show
 from crumby.errors import BotListError
 from crumby.ingest import listfile
@@ -17,7 +18,15 @@ from crumby.settings import load_settings
 
 
 def lists(
-    names: Annotated[list[str] | None, typer.Argument(help="crawlers, spammers, hosting; else all of them.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME",
+            help="crawlers, spammers, hosting; else all of them.",
+            show_default=False,
+            autocompletion=list_names,
+        ),
+    ] = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="Get newer ones, check them, and use them.")] = False,
     source: Annotated[
         str | None, typer.Option("--from", help="A URL or a file to get the one list from.", metavar="URL")
@@ -83,7 +92,7 @@ def _facts(found: BotList) -> dict[str, str | int | None]:
 
 
 def _table(facts: list[dict[str, str | int | None]]) -> Table:
-    table = Table("list", "entries", "KiB", "of", "days old", "from", "what is in it")
+    table = Table("list", "entries", "KiB", "of", "days old", "from", "what is in it", show_lines=True)
     for each in facts:
         size = f"{int(each['bytes'] or 0) / 1024:.0f}"
         age = "" if each["age_days"] is None else str(each["age_days"])

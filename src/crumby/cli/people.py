@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import typer
@@ -13,46 +13,59 @@ from rich.table import Table
 
 from crumby.accounts import opened_accounts
 from crumby.accounts.totp import half_minute, new_secret, picture, uri
+from crumby.cli.completing import known_users
+from crumby.cli.tables import fit
 from crumby.errors import AccountError
 from crumby.settings import load_settings
 
-Name = Annotated[str, typer.Argument(help="The user's name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.", show_default=False)]
+Known = Annotated[
+    str, typer.Argument(metavar="NAME", help="The user's name.", autocompletion=known_users, show_default=False)
+]
 
 
 def adduser(
     username: Name,
     password: Annotated[
         str | None,
-        typer.Argument(help="Better left out: it is asked for, or read from standard input.", show_default=False),
+        typer.Argument(
+            metavar="PASSWORD",
+            help="Better left out: it is asked for, or read from standard input.",
+            show_default=False,
+        ),
     ] = None,
+    json_: Json = False,
 ) -> None:
     if password:
         print("crumby: a password on the command line is seen by `ps` and kept by the shell", file=sys.stderr)
     asyncio.run(_add(username, password or ask_password()))
-    print(f"{username} can now sign in")
+    say({"user": username, "added": True}, f"{username} can now sign in", json_=json_)
 
 
-def deluser(username: Name) -> None:
+def deluser(username: Known, json_: Json = False) -> None:
     asyncio.run(_delete(username))
-    print(f"{username} can no longer sign in")
+    say({"user": username, "deleted": True}, f"{username} can no longer sign in", json_=json_)
 
 
-def passwd(username: Name) -> None:
+def passwd(username: Known, json_: Json = False) -> None:
     asyncio.run(_change(username, ask_password))
-    print(f"{username} has a new password, and is signed out everywhere")
+    done = f"{username} has a new password, and is signed out everywhere"
+    say({"user": username, "changed": True}, done, json_=json_)
 
 
 def totp(
-    username: Name,
+    username: Known,
     off: Annotated[bool, typer.Option("--off", help="Ask for the password alone from now on.")] = False,
+    json_: Json = False,
 ) -> None:
     if off:
         asyncio.run(_without_code(username))
-        print(f"{username} signs in by the password alone")
+        done = f"{username} signs in by the password alone"
     else:
-        asyncio.run(_with_code(username))
-        print(f"{username} is asked for a code from now on")
+        asyncio.run(_with_code(username, json_=json_))
+        done = f"{username} is asked for a code from now on"
+    say({"user": username, "totp": not off}, done, json_=json_)
 
 
 def users(json_: Json = False) -> None:
@@ -69,9 +82,16 @@ def users(json_: Json = False) -> None:
     show(table)
 
 
+def say(facts: Mapping[str, object], words: str, *, json_: bool) -> None:
+    """What was done: to a program or to a person."""
+    print(json.dumps(facts, ensure_ascii=False) if json_ else words)
+
+
 def show(table: Table) -> None:
     """Names and paths as they are: `[b]` is no markup, `:x:` no picture."""
-    Console(markup=False, emoji=False, highlight=False).print(table)
+    console = Console(markup=False, emoji=False, highlight=False)
+    fit(table, console.width)
+    console.print(table)
 
 
 def ask_password() -> str:
@@ -86,8 +106,11 @@ def ask_password() -> str:
     return password
 
 
-def show_secret(uri: str) -> None:
+def show_secret(username: str, uri: str, *, json_: bool) -> None:
     """The picture for a telephone before the screen; where nobody looks, the link alone."""
+    if json_:
+        print(json.dumps({"user": username, "uri": uri}, ensure_ascii=False), flush=True)
+        return
     if sys.stdout.isatty():
         with contextlib.suppress(UnicodeEncodeError):  # a terminal of few letters
             print(picture(uri))
@@ -112,13 +135,13 @@ async def _change(username: str, ask: Callable[[], str]) -> None:
         await accounts.set_password(username, ask())
 
 
-async def _with_code(username: str) -> None:
+async def _with_code(username: str, *, json_: bool) -> None:
     """It is on when a code has shown that the app has it."""
     settings = load_settings()
     async with opened_accounts(settings) as accounts:
         await accounts.named(username)
         secret = new_secret()
-        show_secret(uri(username, secret, f"Crumby {settings.domain}".strip()))
+        show_secret(username, uri(username, secret, f"Crumby {settings.domain}".strip()), json_=json_)
         used = half_minute(secret, ask_code())
         if used is None:
             raise AccountError("that is not the code of now; all is as it was")

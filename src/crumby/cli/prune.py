@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.progress import Progress
 
+from crumby.cli.interrupting import on_ctrl_c
 from crumby.cli.people import Json
 from crumby.cli.progress import progress
 from crumby.database import open_database
@@ -24,7 +25,9 @@ MOST: Final = 36_500
 
 Days = Annotated[
     int | None,
-    typer.Option("--days", min=1, max=MOST, help="Keep so many, whatever RETENTION_DAYS says.", show_default=False),
+    typer.Option(
+        "--days", metavar="N", min=1, max=MOST, help="Keep so many, whatever RETENTION_DAYS says.", show_default=False
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")]
 
@@ -37,11 +40,8 @@ def prune(days: Days = None, dry_run: DryRun = False, json_: Json = False) -> No
             "RETENTION_DAYS: it is 0, for good, so nothing is too old; --days N prunes all the same"
         )
     run = Prune(Horizon.of(kept, settings.time_zone))
-    try:
+    with on_ctrl_c(lambda: _stopped(run, dry_run=dry_run)):
         there = asyncio.run(_prune(settings, run, dry_run=dry_run))
-    except KeyboardInterrupt:
-        print(f"Stopped: {_said(_gone(run))} deleted; the rest go with the next `crumby prune`")
-        raise typer.Exit(130) from None
     _tell(run, there if dry_run else _gone(run), dry_run=dry_run, json_=json_)
 
 
@@ -84,6 +84,12 @@ async def _deleted(rollups: Rollups, run: Prune, bar: Progress, there: Mapping[s
 
 def _gone(run: Prune) -> dict[str, int]:
     return {"visits": run.visits, "events": run.events, "visitors": run.visitors}
+
+
+def _stopped(run: Prune, *, dry_run: bool) -> str:
+    if dry_run:
+        return "stopped: nothing is deleted"
+    return f"stopped: {_said(_gone(run))} are deleted; the rest go with the next `crumby prune`"
 
 
 def _said(rows: Mapping[str, Any]) -> str:

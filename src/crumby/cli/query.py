@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 from rich.table import Table
 
+from crumby.cli.completing import periods, query_names
 from crumby.cli.people import Json, show
 from crumby.cli.queryfiles import check_files, expect_file, list_files, new_file
 from crumby.database import open_database
@@ -31,10 +32,16 @@ Form = Literal["table", "csv", "json", "records", "ndjson"]
 def query(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="Such as `visits` or `private/locations`.", show_default=False),
+        typer.Argument(
+            metavar="NAME",
+            help="Such as `visits` or `private/locations`.",
+            show_default=False,
+            autocompletion=query_names,
+        ),
     ] = None,
     period: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Such as today, last_month, this_year or all.")
+        str | None,
+        typer.Option(metavar="NAME", help="Such as today, last_month, this_year or all.", autocompletion=periods),
     ] = None,
     days: Annotated[str | None, typer.Option(metavar="N", help="Days before today, or before --to.")] = None,
     first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day, YYYY-MM-DD.")] = None,
@@ -51,7 +58,12 @@ def query(
     ] = None,
     form: Annotated[
         Form | None,
-        typer.Option("--format", help="How the answer comes.", show_default="table on a terminal, else json"),
+        typer.Option(
+            "--format",
+            metavar="FORM",
+            help="table, csv, json, records or ndjson.",
+            show_default="table on a terminal, else json",
+        ),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the queries there are.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Look all of them, or those named, over for faults.")] = False,
@@ -68,7 +80,7 @@ def query(
         queries = [find(folders.all(), name) for name in chosen] or folders.all()
         check_files(settings, queries, {} if chosen else folders.passed_over, json_=json_)
     elif new:
-        new_file(settings, folders.all(), _one(chosen), "public" if public else "private")
+        new_file(settings, folders.all(), _one(chosen), "public" if public else "private", json_=json_)
     elif list_ or not chosen:
         list_files(folders.all(), json_=json_)
     else:
@@ -82,7 +94,7 @@ def answer(settings: Settings, query: Query, asked: Sequence[tuple[str, str]], f
     question, answered = asyncio.run(_answer(settings, query, asked))
     result = answered.result
     if form == "table":
-        print(_seemly(_title(question)))
+        print(seemly(_title(question)))
         show(_table(question, answered))
         if not result.rows:
             print("no rows")
@@ -155,13 +167,13 @@ def _table(question: Question, answered: Answer) -> Table:
     for number, name in enumerate(columns):
         values = [row[number] for row in rows if row[number] is not None]
         numeric = bool(values) and all(isinstance(value, int | float) and value is not True for value in values)
-        table.add_column(_seemly(name), justify="right" if numeric else "left")
+        table.add_column(seemly(name), justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*map(_seemly, row))
+        table.add_row(*map(seemly, row))
     return table
 
 
-def _seemly(value: Any) -> str:
+def seemly(value: Any) -> str:
     match value:
         case None:
             return ""

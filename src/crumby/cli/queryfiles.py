@@ -131,7 +131,7 @@ def expect_file(database: Database) -> None:
         raise ConfigurationError(f"the database {database.sqlite_path} is not there yet; `crumby run` makes it")
 
 
-def new_file(settings: Settings, queries: Iterable[Query], name: str, collection: str) -> None:
+def new_file(settings: Settings, queries: Iterable[Query], name: str, collection: str, *, json_: bool) -> None:
     folder = _own_folder(settings)
     if not FILE_NAME.fullmatch(name):
         raise ConfigurationError(f"{name[:80]!r} is no name for a query: letters, digits, - and _, at most 64")
@@ -142,6 +142,9 @@ def new_file(settings: Settings, queries: Iterable[Query], name: str, collection
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8") as file:
         file.write(TEMPLATE.replace("{title}", readable(name)))
+    if json_:
+        print(json.dumps({"file": str(path), "replaces_shipped": bool(known)}))
+        return
     print(f"{path} is written, and answers already{', in place of the shipped one' if known else ''}. Next:")
     print("  1. edit it")
     print(f"  2. crumby query --check {collection}/{name}")

@@ -6,12 +6,14 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.progress import Progress
 from rich.table import Table
 
+from crumby.cli.completing import rollup_names
+from crumby.cli.interrupting import on_ctrl_c
 from crumby.cli.people import Json, show
 from crumby.cli.progress import progress
 from crumby.database import open_database
@@ -20,15 +22,25 @@ from crumby.migrations import migrate
 from crumby.rollups import Listed, Rollups, open_rollups
 from crumby.settings import Settings, load_settings
 
-Names = Annotated[list[str] | None, typer.Argument(help="Rollups; without any, all of them.", show_default=False)]
+LEFT: Final = (
+    "stopped: what is counted by now stays, and a running Crumby or the next `crumby rollup` goes on from there"
+)
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME", help="Rollups; without any, all of them.", show_default=False, autocompletion=rollup_names
+    ),
+]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Count them anew from the first visit that there is.")]
 
 
 def rollup(names: Names = None, rebuild: Rebuild = False, json_: Json = False) -> None:
-    try:
-        listed = asyncio.run(_rolled_up(load_settings(), names or [], rebuild=rebuild))
-    except sqlite3.Error as said:
-        raise DatabaseUnavailable(f"the rollups can't be counted: {said}") from said
+    with on_ctrl_c(lambda: LEFT):
+        try:
+            listed = asyncio.run(_rolled_up(load_settings(), names or [], rebuild=rebuild))
+        except sqlite3.Error as said:
+            raise DatabaseUnavailable(f"the rollups can't be counted: {said}") from said
     if json_:
         print(json.dumps([_facts(each) for each in listed]))
     else:

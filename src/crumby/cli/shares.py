@@ -13,7 +13,8 @@ import typer
 from rich.table import Column, Table
 
 from crumby.accounts import Accounts
-from crumby.cli.people import Json, ask_password, show
+from crumby.cli.completing import query_names
+from crumby.cli.people import Json, ask_password, say, show
 from crumby.cli.query import find
 from crumby.database import open_database
 from crumby.errors import InvalidParameter, NotFound
@@ -29,11 +30,15 @@ CREATOR: Final = "the terminal"  # which asks nobody who they are
 
 
 def share(
-    title: Annotated[str, typer.Argument(help="What the page is headed with.")],
+    title: Annotated[str, typer.Argument(metavar="TITLE", help="What the page is headed with.")],
     panels: Annotated[
         list[str] | None,
         typer.Option(
-            "--panel", metavar="NAME", help="Such as pages or private/sources.", show_default="all public ones"
+            "--panel",
+            metavar="NAME",
+            help="Such as pages or private/sources.",
+            show_default="all public ones",
+            autocompletion=query_names,
         ),
     ] = None,
     filters: Annotated[
@@ -49,6 +54,7 @@ def share(
     expires: Annotated[
         str | None, typer.Option(metavar="WHEN", help="In so many days, 30d, or after a day, 2027-01-31 (UTC).")
     ] = None,
+    json_: Json = False,
 ) -> None:
     settings = load_settings()
     now = datetime.now(UTC).replace(tzinfo=None)
@@ -58,7 +64,9 @@ def share(
     draft = Draft(title, chosen, urlencode(pairs), view, None, expires and in_days(expires, now))
     check(draft, queries, settings, now)  # what does not fit needs no password to be told
     draft = Draft(title, chosen, urlencode(pairs), view, ask_password() if password else None, draft.expires)
-    print(_address(asyncio.run(_add(settings, draft, queries, now)), settings))
+    made = asyncio.run(_add(settings, draft, queries, now))
+    link = _address(made, settings)
+    say(made.facts(link), link, json_=json_)
     if not settings.domain:
         print("crumby: set DOMAIN, and links have this Crumby's host before them", file=sys.stderr)
 
@@ -74,9 +82,12 @@ def shares(json_: Json = False) -> None:
         print("There is no link yet. Make one: crumby share TITLE")
 
 
-def unshare(share: Annotated[str, typer.Argument(metavar="ID", help="Its number, or its token.")]) -> None:
+def unshare(
+    share: Annotated[str, typer.Argument(metavar="ID", help="Its number, or its token.", show_default=False)],
+    json_: Json = False,
+) -> None:
     asyncio.run(_withdraw(load_settings(), share))
-    print(f"the link {share} works no longer")
+    say({"share": share, "withdrawn": True}, f"the link {share} works no longer", json_=json_)
 
 
 def _usual(queries: Sequence[Query], *, filtered: bool) -> list[str]:

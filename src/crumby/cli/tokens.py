@@ -11,7 +11,8 @@ from typing import Annotated, Final
 import typer
 from rich.table import Table
 
-from crumby.cli.people import Json, show
+from crumby.cli.examples import EXAMPLES, epilog
+from crumby.cli.people import Json, say, show
 from crumby.database import open_database
 from crumby.expiry import ends, in_days
 from crumby.migrations import migrate
@@ -19,29 +20,39 @@ from crumby.settings import load_settings
 from crumby.tokens import Scope, Token, Tokens
 
 CREATOR: Final = "the terminal"  # which asks nobody who they are
-Name = Annotated[str, typer.Argument(help="What it is for: backup-job, shop.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="What it is for: backup-job, shop.", show_default=False)]
 
 token = typer.Typer(no_args_is_help=True)
 
 
-@token.command(help="Make a token, and print it: it is shown this once.")
+@token.command(help="Make a token, and print it: it is shown this once.", epilog=epilog(EXAMPLES["token add"]))
 def add(
     name: Name,
     scope: Annotated[
-        Scope, typer.Option(help="What it opens: the reports, or the endpoint for hits.", show_default=False)
+        Scope,
+        typer.Option(
+            metavar="SCOPE",
+            help="What it opens: `read` the reports, `ingest` the endpoint for hits.",
+            show_default=False,
+        ),
     ],
     expires: Annotated[
         str | None, typer.Option(metavar="WHEN", help="In so many days, 90d, or after a day, 2027-01-31 (UTC).")
     ] = None,
+    json_: Json = False,
 ) -> None:
     now = _now()
     ending = ends(in_days(expires, now), now) if expires is not None else None
-    print(asyncio.run(_add(name, scope, ending)), flush=True)
+    made = asyncio.run(_add(name, scope, ending))
+    say({"name": name, "scope": scope, "expires": _moment(ending), "token": made}, made, json_=json_)
+    sys.stdout.flush()
     until = f"until {ending:%Y-%m-%d %H:%M} UTC" if ending else "for ever"
     print(f"crumby: {name} opens {OPENS[scope]} {until}; it is not shown again", file=sys.stderr)
 
 
-@token.command("list", help="List the tokens, without what only their makers have.")
+@token.command(
+    "list", help="List the tokens, without what only their makers have.", epilog=epilog(EXAMPLES["token list"])
+)
 def list_(json_: Json = False) -> None:
     made = asyncio.run(_all())
     if json_:
@@ -52,10 +63,13 @@ def list_(json_: Json = False) -> None:
         print("There is no token yet. Make one: crumby token add NAME --scope read")
 
 
-@token.command(help="Withdraw a token: within a second it opens nothing any more.")
-def rm(name: Annotated[str, typer.Argument(help="The token's name.")]) -> None:
+@token.command(help="Withdraw a token: within a second it opens nothing any more.", epilog=epilog(EXAMPLES["token rm"]))
+def rm(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The token's name.", show_default=False)],
+    json_: Json = False,
+) -> None:
     asyncio.run(_withdraw(name))
-    print(f"the token {name} opens nothing any more")
+    say({"name": name, "withdrawn": True}, f"the token {name} opens nothing any more", json_=json_)
 
 
 OPENS: Final[dict[Scope, str]] = {"read": "the reports", "ingest": "the endpoint for hits"}

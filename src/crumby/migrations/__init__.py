@@ -9,6 +9,7 @@ import contextlib
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -23,24 +24,32 @@ HEAD: Final = "0008"  # the newest of versions/
 LOCK_TIMEOUT: Final = 3600  # seconds that a process waits for another one's migration, of many millions of rows
 POSTGRES_LOCK: Final = 0x6372756D6279  # "crumby"
 
+Tell = Callable[[int, int], None]  # hits that are placed in their sessions so far, and in all
 
-async def migrate(engine: AsyncEngine) -> None:
+
+def silent(_done: int, _total: int) -> None:
+    pass
+
+
+async def migrate(engine: AsyncEngine, tell: Tell = silent) -> None:
     """Bring the database to the newest schema. Processes that start at once take turns.
+
+    `tell` is called while older hits are placed in their sessions, from another thread; what it raises undoes all.
 
     Raises DatabaseUnavailable, which names the database and what it said.
     """
     try:
         if engine.dialect.name == "sqlite":
-            await asyncio.to_thread(_migrate_sqlite, engine.url.database or "")
+            await asyncio.to_thread(_migrate_sqlite, engine.url.database or "", tell)
             return
         async with engine.connect() as connection:
-            await connection.run_sync(_migrate_server)
+            await connection.run_sync(_migrate_server, tell)
     except (SQLAlchemyError, OSError) as error:
         said = getattr(error, "orig", None) or error
         raise DatabaseUnavailable(f"{engine.url.render_as_string()}: {said}") from error
 
 
-def _migrate_sqlite(path: str) -> None:
+def _migrate_sqlite(path: str, tell: Tell = silent) -> None:
     """One transaction for all: a kill leaves the old schema or the new one. WAL has to come before it."""
     make_for_owner(Path(path))
     options = {"timeout": LOCK_TIMEOUT, "isolation_level": None}
@@ -49,7 +58,7 @@ def _migrate_sqlite(path: str) -> None:
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("begin immediate"))
     try:
         with engine.begin() as connection:
-            _upgrade(connection)
+            _upgrade(connection, tell)
     finally:
         engine.dispose()
 
@@ -82,14 +91,14 @@ def _prepare(connection: sqlite3.Connection) -> None:
             return
 
 
-def _migrate_server(connection: Connection) -> None:
+def _migrate_server(connection: Connection, tell: Tell) -> None:
     mysql = connection.dialect.name == "mysql"
     if mysql:
         _lock_mysql(connection)
     else:
         _lock_postgresql(connection)
     try:
-        _upgrade(connection)
+        _upgrade(connection, tell)
         connection.commit()
     finally:
         connection.rollback()
@@ -112,7 +121,7 @@ def _lock_postgresql(connection: Connection) -> None:
     connection.execute(text("set local lock_timeout to default"))  # a table in use may be waited for
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, tell: Tell) -> None:
     if _revision(connection) == HEAD:
         return
     if not set(metadata.tables).intersection(inspect(connection).get_table_names()):
@@ -125,6 +134,7 @@ def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
+    config.attributes["tell"] = tell
     command.upgrade(config, "head")
 
 

@@ -110,12 +110,13 @@ DEED: Final = ("name", "value")
 READ: Final = frozenset({"id", "cid", "datetime", *MACHINE, *DEED})  # all else is written
 
 
-def fill(connection: Connection) -> None:
+def fill(connection: Connection, tell: Callable[[int, int], None] = lambda _done, _total: None) -> None:
     connection.execute(delete(visitors))
     total = sum(connection.scalar(select(func.count()).select_from(table)) or 0 for table in (visits, events))
     done, told = 0, time.monotonic()
     for where in chain(_parts(connection, "datetime"), _parts(connection, "id")):
         done += _fill(connection, where)
+        tell(done, total)
         if connection.dialect.name == "mysql":
             connection.commit()
         if time.monotonic() - told > TOLD_S:

@@ -1,7 +1,7 @@
 """Pages, sources, devices, sessions and visits before with each hit, older ones as well; visitors; what was refused."""
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
 from crumby import tables
 from crumby.migrations.backfill import fill
@@ -26,7 +26,7 @@ def upgrade() -> None:
         _add(table, columns)
     for new in (tables.visitors, tables.engagements, tables.strays, tables.refusals):
         new.create(connection, checkfirst=True)
-    fill(connection)
+    fill(connection, context.config.attributes["tell"])
 
 
 def _add(table: str, columns: tuple[str, ...]) -> None:
