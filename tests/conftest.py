@@ -187,8 +187,8 @@ def mmdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def write_mmdb(path: Path, places: dict[str, Any]) -> None:
-    writer = MMDBWriter(ip_version=6, ipv4_compatible=True, database_type="GeoLite2-City", languages=["en"])
+def write_mmdb(path: Path, places: dict[str, Any], kind: str = "GeoLite2-City") -> None:
+    writer = MMDBWriter(ip_version=6, ipv4_compatible=True, database_type=kind, languages=["en"])
     for network, record in places.items():
         writer.insert_network(IPSet([network]), record)
     writer.to_db_file(str(path))

@@ -56,13 +56,6 @@ def test_the_map_of_the_house_names_every_module_of_both_halves() -> None:
             assert f"{half}/{module.name}" in (crumby.__doc__ or "") or module.stem in aside
 
 
-def test_every_local_link_of_the_documents_leads_somewhere() -> None:
-    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text("utf-8")):
-            if "://" not in target:
-                assert (document.parent / target).exists(), f"{document.name} links to {target}"
-
-
 async def test_the_readmes_query_answers_as_it_says(database_url: str, settings: MakeSettings, tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     name, block = re.findall(r"`queries/public/(\w+\.sql)`.*?\n\n((?:    .*\n)+)", readme)[0]
