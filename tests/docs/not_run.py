@@ -10,6 +10,7 @@ from typing import Final
 from tests.docs.pages import Command
 
 CONTAINER = "takes Docker"
+DUMP = "asks the server of that machine: tests/deployment/test_dumps.py does it with one of its own"
 FOR_EVER = "has no end: tests/reporting/test_events_stream.py, tests/cli/test_tail.py"
 INSTALL = "asks the package index: tests/test_packaging.py installs the wheel"
 INTERNET = "asks the internet: tests/cli/test_geoip.py, tests/cli/test_lists.py"
@@ -27,7 +28,13 @@ NOT_RUN: Final = {
     ("README.md", "# Use it from the terminal"): LIST,
     ("README.md", "docker"): CONTAINER,
     ("docs/bots.md", "crumby lists --refresh"): INTERNET,
-    ("docs/deploy.md", ""): ON_A_SERVER,
+    ("docs/deploy.md", "/opt/crumby/bin/crumby init"): ON_A_SERVER,
+    ("docs/deploy.md", "docker"): CONTAINER,
+    ("docs/deploy.md", "mariadb-dump"): DUMP,
+    ("docs/deploy.md", "pg_dump"): DUMP,
+    ("docs/deploy.md", "printf"): ON_A_SERVER,
+    ("docs/deploy.md", "rm crumby.cfg"): ON_A_SERVER,
+    ("docs/deploy.md", "sudo"): ON_A_SERVER,
     ("docs/get-started.md", "python3 -m venv"): INSTALL,
     ("docs/get-started.md", "source"): INSTALL,
     ("docs/get-started.md", "pip install"): INSTALL,
