@@ -10,8 +10,13 @@ import sys
 from typing import Any, Final
 
 SERVES: Final = "_CRUMBY_SERVES"
-# One heap for all threads: with one each they take 1 MiB more once reports have been asked for.
-HEAPS: Final = {"MALLOC_ARENA_MAX": "1"}
+# One heap for all threads: with one each they take 1 MiB more once reports have been asked for. And glibc's own bounds,
+# which it raises where they are not said: what a large answer took would stay in the middle of the heap, 3 MiB.
+HEAPS: Final = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}
 
 
 def become_server(options: dict[str, Any]) -> None:
