@@ -161,6 +161,26 @@ async def test_a_failure_is_logged_and_the_next_look_mends_it(
 
 
 @ON_SQLITE
+async def test_what_failed_is_tried_again_soon(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not an hour later, as it was: another process was at it when the day changed, and left before it was done."""
+    monkeypatch.setattr(days, "AGAIN", 0.01)
+    tries = 0
+
+    async def fail_twice(engine: AsyncEngine, today: date) -> int:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise IntegrityError("insert into calendar", {}, Exception("another was first"))
+        return await cover(engine, today)
+
+    monkeypatch.setattr(days, "cover", fail_twice)
+    due = days._due
+    monkeypatch.setattr(days, "_due", lambda covered: due(covered) if tries else asyncio.sleep(0))  # the day changes
+    async with kept_calendar(engine):
+        await until(lambda: filled(engine), answer=True)
+
+
+@ON_SQLITE
 @pytest.mark.parametrize("stamp", ["0001-01-01 00:00:00.000000", "yesterday"])
 async def test_a_first_visit_of_no_sense_does_not_stop_the_server(
     stamp: str, engine: AsyncEngine, caplog: pytest.LogCaptureFixture

@@ -1,7 +1,7 @@
 """The calendar: a row for each day from a year before the first visit to three years ahead.
 
 It is filled at start-up, and looked after every hour and when the day changes: no New Year needs a restart, and no
-machine that learns the time only after the start.
+machine that learns the time only after the start. What could not be filled is tried again half a minute later.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ BEHIND: Final = timedelta(days=366)
 AHEAD: Final = timedelta(days=3 * 366)
 LOOK_AGAIN: Final = 3600.0  # seconds
 GLANCE: Final = 5.0  # seconds between two looks at the clock, which may have been set
+AGAIN: Final = 30.0  # seconds after a try that failed
+NEVER: Final = date.min  # the day that no clock says, so that the next look is due
 ROWS: Final = 1000  # an insert
 
 
@@ -48,9 +50,15 @@ def kept_calendar(engine: AsyncEngine) -> AbstractAsyncContextManager[None]:
 
 
 async def _keep(engine: AsyncEngine) -> None:
+    covered, level = datetime.now(UTC).date(), logging.WARNING
     while True:
-        await _due(datetime.now(UTC).date())
-        await try_to_cover(engine)
+        await _due(covered)
+        today = datetime.now(UTC).date()  # before, for it may change meanwhile
+        if await try_to_cover(engine, level):
+            covered, level = today, logging.WARNING
+        else:
+            covered, level = NEVER, logging.DEBUG  # it was said
+            await asyncio.sleep(min(AGAIN, LOOK_AGAIN))
 
 
 async def _due(covered: date) -> None:
@@ -60,11 +68,18 @@ async def _due(covered: date) -> None:
         await asyncio.sleep(min(GLANCE, LOOK_AGAIN))
 
 
-async def try_to_cover(engine: AsyncEngine) -> None:
+async def try_to_cover(engine: AsyncEngine, level: int = logging.WARNING) -> bool:
+    """Whether that is all for now; False where another try, soon, may do more."""
     try:
         await cover(engine, datetime.now(UTC).date())
     except IntegrityError:
         log.debug("another process is filling the calendar")
-    except (SQLAlchemyError, OSError, ValueError, OverflowError) as error:
-        # The last two: a visit whose time is none, or in the year 1. That is no reason to count no others.
+    except (SQLAlchemyError, OSError) as error:
+        log.log(level, "the calendar could not be filled, it is tried again: %s", error)
+    except (ValueError, OverflowError) as error:
+        # A visit whose time is none, or in the year 1. That is no reason to count no others.
         log.warning("the calendar could not be filled, next try in an hour: %s", error)
+        return True
+    else:
+        return True
+    return False
