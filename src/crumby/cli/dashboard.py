@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from crumby.cli.panels import Panels, first_steps, headed, page
-from crumby.cli.query import find
+from crumby.cli.query import Days, First, Last, Preset, Zone, find
 from crumby.cli.queryfiles import expect_file
 from crumby.database import Database, open_database
 from crumby.errors import CrumbyError, DatabaseUnavailable, NotFound
@@ -40,13 +40,11 @@ Told = tuple[Question, Answer]
 
 
 def dashboard(
-    period: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Such as last_7_days, last_month, this_year or all.")
-    ] = None,
-    days: Annotated[str | None, typer.Option(metavar="N", help="Days before today, or before --to.")] = None,
-    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day, YYYY-MM-DD.")] = None,
-    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day, YYYY-MM-DD.")] = None,
-    tz: Annotated[str | None, typer.Option(metavar="ZONE", help="Time zone, such as Europe/Berlin.")] = None,
+    period: Preset = None,
+    days: Days = None,
+    first: First = None,
+    last: Last = None,
+    tz: Zone = None,
     compare: Annotated[
         str, typer.Option(metavar="WITH", help="previous (period), (the same a) year (ago), weekday (the same ones).")
     ] = "previous",

@@ -28,6 +28,18 @@ UNSEEMLY: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u206
 
 Form = Literal["table", "csv", "json", "records", "ndjson"]
 
+# Which days: `crumby dashboard` asks as well.
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--period", metavar="NAME", help="Such as today, last_month, this_year or all.", autocompletion=periods
+    ),
+]
+Days = Annotated[str | None, typer.Option(metavar="N", help="Days before today, or before --to.")]
+First = Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day, YYYY-MM-DD.")]
+Last = Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day, YYYY-MM-DD.")]
+Zone = Annotated[str | None, typer.Option(metavar="ZONE", help="Time zone, such as Europe/Berlin.")]
+
 
 def query(
     names: Annotated[
@@ -39,14 +51,11 @@ def query(
             autocompletion=query_names,
         ),
     ] = None,
-    period: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Such as today, last_month, this_year or all.", autocompletion=periods),
-    ] = None,
-    days: Annotated[str | None, typer.Option(metavar="N", help="Days before today, or before --to.")] = None,
-    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day, YYYY-MM-DD.")] = None,
-    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day, YYYY-MM-DD.")] = None,
-    tz: Annotated[str | None, typer.Option(metavar="ZONE", help="Time zone, such as Europe/Berlin.")] = None,
+    period: Preset = None,
+    days: Days = None,
+    first: First = None,
+    last: Last = None,
+    tz: Zone = None,
     compare: Annotated[
         str | None, typer.Option(metavar="WITH", help="previous (period), or (the same a) year (ago).")
     ] = None,
