@@ -66,6 +66,7 @@ class Protocol(HttpToolsProtocol):
         paths: Paths = self.app_state["paths"]
         self._hit_urls, self._pixel_url = paths.hit_urls, paths.pixel_url
         self._coming: Coming | None = None  # a hit that is not all there
+        self._last: dict[bytes, bytes] = {}  # the last header of each name
         self._given = 0  # bytes, of what was received last
         self._head = 0  # bytes since the request began, or since something came of it
 
@@ -83,10 +84,15 @@ class Protocol(HttpToolsProtocol):
         self.headers = []
         self.expect_100_continue = False
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
     def on_headers_complete(self) -> None:
         if self._head > MOST_HEAD and self._length_of_head() > MOST_HEAD:
             raise HeadTooLong
         self._head = 0
+        self._last = dict(self.headers)
+        self.expect_100_continue = self._last.get(b"expect", b"").lower() == b"100-continue"
         if self._is_plain_hit():
             keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
             self._coming = self.cycle = Coming(keep_alive=keep_alive)  # type: ignore[assignment]
@@ -113,15 +119,23 @@ class Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._head = 0
-        super().on_body(body)
-        if self._coming and len(self._coming.body) > MAX_BODY:
+        coming = self._coming
+        if coming is None:
+            super().on_body(body)
+            return
+        coming.body += body
+        if len(coming.body) > MAX_BODY:
             self._leave_to_app()
+            super().on_body(b"")  # so that no more is read than is asked for
 
     def on_message_complete(self) -> None:
         self._head = 0
-        super().on_message_complete()
-        if self._coming:
-            self._hand_in(self._coming)
+        coming = self._coming
+        if coming is None:
+            super().on_message_complete()
+            return
+        coming.more_body = False
+        self._hand_in(coming)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._coming:
@@ -157,14 +171,14 @@ class Protocol(HttpToolsProtocol):
     def _at_desk(self, coming: Coming, answer: Answer) -> None:
         peer = self.client[0] if self.client else None
         if self.parser.get_method() == b"POST":
-            self._desk.post(coming.body, self.headers, peer, answer)
+            self._desk.post(coming.body, self.headers, self._last, peer, answer)
             return
         pixel = self._pixel_url.fullmatch(self.url)
         assert pixel  # noqa: S101 - it was a plain hit
         if pixel[1] is None:
-            self._desk.image(pixel[2] or b"", self.headers, peer, answer)
+            self._desk.image(pixel[2] or b"", self.headers, self._last, peer, answer)
         else:
-            self._desk.pixel(pixel[1].decode(), pixel[2] or b"", self.headers, peer, answer)
+            self._desk.pixel(pixel[1].decode(), pixel[2] or b"", self.headers, self._last, peer, answer)
 
     def _answer(self, coming: Coming, response: Response) -> None:
         """As `RequestResponseCycle.send` would, in one piece."""

@@ -46,7 +46,7 @@ VALUE: Final = 512
 ANY: Final = "surrogatepass"
 
 _WORDS: Final = struct.Struct(f">{len(STEADY)}I")
-_PAGE: Final = zlib.crc32(b"page")
+_MOMENT: Final = struct.Struct(">I")
 _COME: Final = attrgetter(*COME)
 _COLUMNS: Final = list(dict.fromkeys(column for columns in OWN.values() for column in columns))
 _OWN: Final = attrgetter(*_COLUMNS)
@@ -66,11 +66,11 @@ class Met(msgspec.Struct, frozen=True, gc=False):
 def meet(seen: bytes | None, view: Any, come: Any, entry: str | None, at: int) -> Met:
     """A page view of a visitor of whom so much is remembered. `come` has its session's channel, source and tags."""
     head = _entry(entry or "") + _come(_COME(come)) + _own(_OWN(view))
-    page = zlib.crc32((view.page or "").encode(errors=ANY), _PAGE).to_bytes(WORD)
-    last = int.from_bytes(seen[HEAD:THINGS]) if seen else 0
+    page = _page(view.page or "")
+    (last,) = _MOMENT.unpack_from(seen, HEAD) if seen else (0,)
     things = seen[THINGS:] if seen else b""
     if not last:
-        return Met(0, 0, None, head + at.to_bytes(WORD) + met(things, page, at)[1], late=False)
+        return Met(0, 0, None, head + _MOMENT.pack(at) + met(things, page, at)[1], late=False)
     assert seen  # noqa: S101 - it told when
     if at < last:
         return _meet_late(seen, head, page, at, last)
@@ -78,7 +78,7 @@ def meet(seen: bytes | None, view: Any, come: Any, entry: str | None, at: int) -
     if not seen.startswith(head):
         prevs, things = _changed(seen, head, things, last)
     page_prev, things = met(things, page, at)
-    return Met(last, page_prev, prevs, head + at.to_bytes(WORD) + things, late=False)
+    return Met(last, page_prev, prevs, head + _MOMENT.pack(at) + things, late=False)
 
 
 def _changed(seen: bytes, head: bytes, things: bytes, last: int) -> tuple[str | None, bytes]:
@@ -221,10 +221,10 @@ def met(things: bytes, key: bytes, at: int) -> tuple[int, bytes]:
     if place < 0:
         if len(things) >= MOST * THING:
             things = things[THING:]
-        return 0, things + key + at.to_bytes(WORD)
+        return 0, things + key + _MOMENT.pack(at)
     moment = place + WORD
-    known = int.from_bytes(things[moment : moment + WORD])
-    return known, things[:moment] + at.to_bytes(WORD) + things[moment + WORD :]
+    (known,) = _MOMENT.unpack_from(things, moment)
+    return known, things[:moment] + _MOMENT.pack(at) + things[moment + WORD :]
 
 
 def _met_late(things: bytes, key: bytes, at: int) -> tuple[int, bytes]:
@@ -243,6 +243,11 @@ def _place(things: bytes, key: bytes) -> int:
 @lru_cache(KEPT)
 def _entry(value: str) -> bytes:
     return _thing("entry", value)
+
+
+@lru_cache(2 * KEPT)
+def _page(value: str) -> bytes:
+    return _thing("page", value)
 
 
 @lru_cache(KEPT)

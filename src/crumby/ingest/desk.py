@@ -31,6 +31,7 @@ GIF: Final = base64.b64decode("R0lGODlhAQABAIAAANvf7wAAACH5BAEAAAAALAAAAAABAAEAA
 AUTHORIZATION: Final = b"authorization"
 
 Answer = Callable[[Response], None]
+Last = Mapping[bytes, bytes]  # the last header of each name
 
 
 class Answers:
@@ -101,9 +102,8 @@ class Desk:
         """Whether its answers need nothing of the application: its middleware, or its log."""
         return self._is_open
 
-    def post(self, body: bytes, headers: Headers, peer: str | None, answer: Answer) -> None:
+    def post(self, body: bytes, headers: Headers, last: Last, peer: str | None, answer: Answer) -> None:
         """The v2 wire."""
-        last = dict(headers)
         if AUTHORIZATION in last and (secret := bearer_in(last)) is not None:
             self._ask(secret, partial(self._post, body, headers, last, peer, answer, BEARER), answer)
         else:
@@ -113,7 +113,7 @@ class Desk:
         self,
         body: bytes,
         headers: Headers,
-        last: Mapping[bytes, bytes],
+        last: Last,
         peer: str | None,
         answer: Answer,
         limits: Limits = ANYBODY,
@@ -126,20 +126,18 @@ class Desk:
             clients = (client_of(headers, peer, self._proxies, last),)
             self._store(hits, clients, last, self._answers.stored, answer, told=limits.trusted)
 
-    def pixel(self, number: str, query: bytes, headers: Headers, peer: str | None, answer: Answer) -> None:
+    def pixel(self, number: str, query: bytes, headers: Headers, last: Last, peer: str | None, answer: Answer) -> None:
         """The v1 wire, and v2's image."""
         try:
             hits = [parse_query(number, query, utc())]
         except CrumbyError as error:
             self.refuse(error, answer)
         else:
-            last = dict(headers)
             clients = (client_of(headers, peer, self._proxies, last),)
             self._store(hits, clients, last, self._answers.pixel, answer)
 
-    def image(self, query: bytes, headers: Headers, peer: str | None, answer: Answer) -> None:
+    def image(self, query: bytes, headers: Headers, last: Last, peer: str | None, answer: Answer) -> None:
         """The v2 wire as a query, for an image on a page."""
-        last = dict(headers)
         client = client_of(headers, peer, self._proxies, last)
         secret = bearer_in(last)
         if secret is None:
@@ -147,9 +145,7 @@ class Desk:
         else:
             self._ask(secret, partial(self._image, query, client, last, answer, BEARER), answer)
 
-    def _image(
-        self, query: bytes, client: Client, last: Mapping[bytes, bytes], answer: Answer, limits: Limits = ANYBODY
-    ) -> None:
+    def _image(self, query: bytes, client: Client, last: Last, answer: Answer, limits: Limits = ANYBODY) -> None:
         try:
             hits = [parse_pixel(query, utc(), client.referrer, limits)]
         except CrumbyError as error:
@@ -185,7 +181,7 @@ class Desk:
         self,
         hits: list[Hit],
         clients: Sequence[Client],
-        last: Mapping[bytes, bytes],
+        last: Last,
         stored: Response,
         answer: Answer,
         *,
@@ -216,7 +212,7 @@ class Desk:
             self.refuse(error, answer, hits)
 
 
-def bearer_in(last: Mapping[bytes, bytes]) -> str | None:
+def bearer_in(last: Last) -> str | None:
     """The token that a request was sent with; None for none, and for what is no token: a password of a site's own."""
     header = last.get(AUTHORIZATION)
     return None if header is None else bearer(header.decode("latin-1"))

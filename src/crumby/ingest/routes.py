@@ -69,9 +69,9 @@ async def hit(scope: Scope, receive: Receive, send: Send) -> None:
         except CrumbyError as error:
             handed_in = partial(desk.refuse, error.with_traceback(None))  # which would hold this frame, and so the body
         else:
-            handed_in = partial(desk.post, body, headers, peer(scope))
+            handed_in = partial(desk.post, body, headers, dict(headers), peer(scope))
     elif scope["method"] == "GET":
-        handed_in = partial(desk.image, scope["query_string"], headers, peer(scope))
+        handed_in = partial(desk.image, scope["query_string"], headers, dict(headers), peer(scope))
     else:  # Starlette takes a HEAD for a GET; a look is no visit
         not_so = MethodNotAllowed("a hit is stored by a POST, or by a GET as an image")
         not_so.allowed = "GET, POST"
@@ -97,7 +97,8 @@ async def pixel(scope: Scope, receive: Receive, send: Send) -> None:
     elif scope["method"] != "GET":
         handed_in = partial(desk.refuse, MethodNotAllowed("a pixel is stored by a GET"))
     else:
-        handed_in = partial(desk.pixel, number[1], scope["query_string"], scope["headers"], peer(scope))
+        headers = scope["headers"]
+        handed_in = partial(desk.pixel, number[1], scope["query_string"], headers, dict(headers), peer(scope))
     response = await _answered(handed_in)
     await response(scope, receive, send)
 

@@ -5,14 +5,14 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from crumby.database import LOG_KEPT, PRAGMAS
 from crumby.errors import CrumbyError, DatabaseUnavailable
@@ -84,8 +84,10 @@ class SqliteThread:
     and no worker, command or program commits.
     """
 
-    def __init__(self, path: Path, *pragmas: str) -> None:
+    def __init__(self, path: Path, *pragmas: str, checkpoint: int = CHECKPOINT) -> None:
+        """`checkpoint`: transactions between two of them."""
         self._path = path
+        self._checkpoint_after = checkpoint
         self._pragmas = (*PRAGMAS, *pragmas)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"crumby-{path.stem}")
         self._connection: sqlite3.Connection | None = None
@@ -112,7 +114,7 @@ class SqliteThread:
         except sqlite3.Error as error:  # locked, full, unreadable, malformed
             raise DatabaseUnavailable(f"{self._path}: {error}") from error
         self._transactions += 1
-        if self._transactions >= CHECKPOINT:
+        if self._transactions >= self._checkpoint_after:
             self._transactions = 0
             self._thread.submit(self._checkpoint)  # behind this one, whose caller need not wait for it
         return result
@@ -120,7 +122,7 @@ class SqliteThread:
     def _checkpoint(self) -> None:
         try:
             if self._connection and not self._move_log(self._connection):
-                self._transactions = CHECKPOINT - SOON
+                self._transactions = max(0, self._checkpoint_after - SOON)
         except sqlite3.Error as error:  # what was committed is safe in the log
             log.warning("%s: the write-ahead log stays where it is for now: %s", self._path, error)
 
@@ -250,17 +252,29 @@ class ServerStore:
     async def insert(
         self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement] = ()
     ) -> None:
-        for more in reversed(range(TRIES)):
+        async def work(connection: AsyncConnection, again: bool) -> None:  # noqa: FBT001 - as `transact` calls it
+            if visits or events or engagements:
+                await self._batch.insert(connection, visits, events, engagements, look=again)
+
+        await self.transact(work)
+
+    async def transact(self, work: Callable[[AsyncConnection, bool], Awaitable[T]]) -> T:
+        """What the work returns, once it is committed. It may be begun again, and is told so.
+
+        Raises RowRefused or DatabaseUnavailable; then nothing is.
+        """
+        more = TRIES
+        while True:
+            more -= 1
             kept = self.connection.kept
             try:
                 async with self.connection.begin() as connection:
-                    if visits or events or engagements:
-                        await self._batch.insert(connection, visits, events, engagements, look=more < TRIES - 1)
+                    done = await work(connection, more < TRIES - 1)
             except Exception as error:  # drivers have odd ones for a server that dies; the rows are to be kept anyhow
                 if more and (kept or _may_pass_again(error)):
                     continue
                 raise self._told(error) from error
-            return
+            return done
 
     def _told(self, error: Exception) -> CrumbyError:
         if not isinstance(error, DBAPIError):
@@ -276,17 +290,18 @@ def _may_pass_again(error: Exception) -> bool:
         return False
     code = str(getattr(error.orig, "sqlstate", None) or "")
     number = error.orig.args[0] if error.orig and error.orig.args else None
-    return isinstance(error, IntegrityError) or code in CROSSED or number in CROSSED
+    return isinstance(error, IntegrityError) or code.startswith("23") or code in CROSSED or number in CROSSED
 
 
 def _is_of_a_row(error: DBAPIError) -> bool:
     """Whether a value is at fault. In doubt it is not: a hit that is refused for good would be lost.
 
-    asyncpg gives no class for it but PostgreSQL's own code (22: data, 23: integrity), or a ValueError of its own.
+    asyncpg gives no class for it but PostgreSQL's own code (22: data, 23: integrity), or what it stumbled over itself.
     """
     code = str(getattr(error.orig, "sqlstate", None) or "")
     return (
         isinstance(error, DataError | IntegrityError)
         or code.startswith(("22", "23"))
+        or isinstance(error.orig, TypeError | ValueError | OverflowError)
         or isinstance(error.orig and error.orig.__cause__, ValueError)
     )

@@ -12,7 +12,9 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import cycle
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from crumby.errors import CrumbyError, DatabaseUnavailable, InvalidHit, Overloaded
 from crumby.ingest import enrich
@@ -37,7 +39,7 @@ OBJECTS: Final = 10_000  # that are made before the collector looks for cycles; 
 Tell = Callable[[CrumbyError | None], None]  # called once: None when the hits are committed, or else why they are not
 
 
-class Waiting(NamedTuple):
+class Waiting(msgspec.Struct, frozen=True, gc=False):
     """The hits of one request: they are stored together or not at all."""
 
     hits: Sequence[Hit]
