@@ -22,11 +22,19 @@ export function told() {
  * @throws {Refusal}
  */
 export async function ask(url, signal, method) {
+  return (await answered(url, signal, method)).body;
+}
+
+/**
+ * The same, with what the answer's headers say of it.
+ * @returns {Promise<{body: object, imported: string|null}>}  `imported`: "included; 2024-01-01/2024-05-31", or why not
+ */
+export async function answered(url, signal, method) {
   const response = await send(url, { method, headers: JSON_WANTED, signal });
   const body = await response.json().catch(() => null);
   if (!response.ok) throw new Refusal(reason(response.status, body), response.status);
   if (body === null && response.status !== 204) throw new Refusal("The server's answer could not be read.", response.status);
-  return body;
+  return { body, imported: response.headers.get("X-Crumby-Imported") };
 }
 
 /**

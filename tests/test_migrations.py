@@ -239,9 +239,10 @@ async def test_rows_can_be_counted_beyond_two_thousand_million(start: str, engin
 
 
 @ON_SERVERS
-async def test_a_migration_that_broke_off_anywhere_is_completed_by_the_next(engine: AsyncEngine) -> None:
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.long)], ids=["each third", "each"])
+async def test_a_migration_that_broke_off_anywhere_is_completed_by_the_next(engine: AsyncEngine, step: int) -> None:
     in_one_transaction = engine.dialect.name == "postgresql"  # there, fewer places will do
-    for number in range(0, 200, 9 if in_one_transaction else 1):
+    for number in range(0, 200, 9 if in_one_transaction else step):
         await drop_everything(engine)
         await become_0_7_1(engine)
         with broken_off_at(engine, number) as broke_off:
@@ -416,7 +417,8 @@ def left() -> dict[str, object]:
         "more": more,
     }
 
-for number, delay in [(0, float(word)) for word in sys.argv[3:]] or [(number, 0) for number in range(200)]:
+step, *delays = sys.argv[3:]
+for number, delay in [(0, float(word)) for word in delays] or [(number, 0) for number in range(0, 200, int(step))]:
     for path in work.parent.glob(work.name + "*"):
         path.unlink()
     shutil.copy(old, work)
@@ -443,24 +445,26 @@ def write_many(path: Path, count: int) -> None:
         )
 
 
-def migrate_and_kill(folder: Path, count: int, *delays: float) -> list[dict[str, Any]]:
+def migrate_and_kill(folder: Path, count: int, step: int, *delays: float) -> list[dict[str, Any]]:
+    """Kill a migration before each so many-th statement, or so long after the first."""
     write_many(folder / "old.db", count)
-    arguments = [folder / "old.db", folder / "work.db", *delays]
+    arguments = [folder / "old.db", folder / "work.db", step, *delays]
     command = [sys.executable, "-c", MIGRATE_AND_KILL, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_a_kill_before_any_statement_leaves_the_old_schema_or_the_new_one(tmp_path: Path) -> None:
-    left = migrate_and_kill(tmp_path, 1000)
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.long)], ids=["each fourth", "each"])
+def test_a_kill_before_any_statement_leaves_the_old_schema_or_the_new_one(tmp_path: Path, step: int) -> None:
+    left = migrate_and_kill(tmp_path, 1000, step)
     assert [{**OLD_STATE, "killed": True}] * (len(left) - 1) == left[:-1]
     assert left[-1] == {**NEW_STATE, "killed": False}
     assert len(left) > 10
 
 
 def test_a_kill_in_the_middle_of_a_large_file_leaves_the_old_schema_or_the_new_one(tmp_path: Path) -> None:
-    left = migrate_and_kill(tmp_path, 100_000, 0.002, 0.02, 0.06, 0.15, 0.4, 1.0)
+    left = migrate_and_kill(tmp_path, 100_000, 1, 0.002, 0.02, 0.06, 0.15, 0.4, 1.0)
     assert left[0]["killed"]
     for state in left:
         assert state in [{**OLD_STATE, "killed": True}, {**NEW_STATE, "killed": state["killed"]}]

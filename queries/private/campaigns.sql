@@ -40,5 +40,6 @@ from (
 where campaign <> ''
 {% endif %}
 group by campaign
+having {{ some() }}
 {{ order_by("visitors desc, campaign") }}
 {{ limit() }}

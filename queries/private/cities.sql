@@ -23,5 +23,6 @@ select
 from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1, 2, 3
+having {{ some() }}
 {{ order_by("visitors desc, country, region, city") }}
 {{ limit() }}

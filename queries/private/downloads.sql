@@ -16,5 +16,6 @@ select
 from {{ events() }}
 where {{ period("datetime") }} and name in ('Download', 'download') and {{ event_filters() }}
 group by 1, name
+having {{ some() }}
 {{ order_by("downloads desc, url") }}
 {{ limit() }}

@@ -19,5 +19,6 @@ select
 from {{ events() }}
 where {{ period("datetime") }} and {{ event_filters() }}
 group by 1, 2
+having {{ some() }}
 {{ order_by("events desc, name, value") }}
 {{ limit() }}

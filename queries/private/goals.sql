@@ -63,6 +63,7 @@ from {{ events() }}
 where {{ period("datetime") }} and {{ event_filters() }} and name <> '' and name not like '/%'
   and name <> 'Web Vitals'
 group by name
+having {{ some() }}
 {{ order_by("visitors desc, goal") }}
 {{ limit() }}
 {% endif %}

@@ -17,5 +17,6 @@ select
 from {{ events() }}
 where {{ period("datetime") }} and name = '404' and {{ event_filters() }}
 group by 1
+having {{ some() }}
 {{ order_by("hits desc, page") }}
 {{ limit() }}

@@ -19,5 +19,6 @@ select
 from {{ events() }}
 where {{ period("datetime") }} and name in ('Outbound link', 'outbound') and {{ event_filters() }}
 group by 1, 2, name
+having {{ some() }}
 {{ order_by("clicks desc, url") }}
 {{ limit() }}

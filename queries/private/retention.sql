@@ -21,6 +21,7 @@ with ages as (
   from {{ visits() }}
   where {{ period("first_day") }} and span = {% if cohort == "month" %}30{% else %}7{% endif %}
   group by 1, 2
+  having {{ some() }}
   {% else %}
   select cohort, age, count(distinct cid) as visitors
   from (

@@ -24,5 +24,6 @@ select
 from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
+having {{ some() }}
 {{ order_by("visitors desc, source") }}
 {{ limit() }}

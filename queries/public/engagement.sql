@@ -28,8 +28,9 @@ select
   1e0 * sum(scroll) / nullif(count(scroll), 0) as scroll,
   1e2 * count(case when scroll >= 90 then 1 end) / nullif(count(scroll), 0) as to_the_end
   {% endif %}
-from {{ visits() }}
+from {{ foremost("page", "case when sum(told) > 0 then sum(engaged) end") }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
+having {{ some() }}
 {{ order_by("total_time desc, page") }}
 {{ limit() }}

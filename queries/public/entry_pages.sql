@@ -18,9 +18,9 @@ select
   {{ sessions() }} as sessions,
   1e2 * {{ bounces() }} / {{ sessions() }} as bounce_rate,
   1e0 * {{ duration() }} / {{ sessions() }} as duration
-from {{ visits() }}
+from {{ foremost("entry", "sum(sessions)") }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
-having {{ sessions() }} > 0
+having {{ some() }} and {{ sessions() }} > 0
 {{ order_by("sessions desc, entry") }}
 {{ limit() }}

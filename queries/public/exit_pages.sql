@@ -10,6 +10,16 @@
 -- column page: page, path of its address
 -- column exits: count, sessions that ended here
 -- column exit_rate: percent, of the page's views in sessions were the last
+{% if rolled %}
+select
+  nullif(page, '') as page,
+  {{ exits() }} as exits,
+  1e2 * {{ exits() }} / {{ session_views() }} as exit_rate
+from {{ visits() }}
+where {{ period("datetime") }} and {{ filters() }}
+group by 1
+having {{ some() }}
+{% else %}
 select
   page,
   sum(ended) as exits,
@@ -25,5 +35,6 @@ from (
 ) pages
 group by page
 having sum(ended) > 0
+{% endif %}
 {{ order_by("exits desc, page") }}
 {{ limit() }}

@@ -16,5 +16,6 @@ select
 from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1, 2
+having {{ some() }}
 {{ order_by("users desc, country, state") }}
 {{ limit() }}

@@ -29,9 +29,9 @@ select
   1e0 * sum(engaged) / nullif(count(engaged), 0) as time_on_page,
   1e0 * sum(scroll) / nullif(count(scroll), 0) as scroll
   {% endif %}
-from {{ visits() }}
+from {{ foremost("page", "sum(views)") }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
-having {{ views() }} > 0
+having {{ some() }}
 {{ order_by("views desc, page") }}
 {{ limit() }}

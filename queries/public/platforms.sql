@@ -15,5 +15,6 @@ select
 from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
+having {{ some() }}
 {{ order_by("users desc, platform") }}
 {{ limit() }}

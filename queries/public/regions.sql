@@ -21,5 +21,6 @@ select
 from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1, 2
+having {{ some() }}
 {{ order_by("visitors desc, country, region") }}
 {{ limit() }}

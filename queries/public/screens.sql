@@ -19,5 +19,6 @@ select
 from {{ visits() }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
+having {{ some() }}
 {{ order_by("visitors desc, screen") }}
 {{ limit() }}

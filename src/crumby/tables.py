@@ -1,4 +1,4 @@
-"""The schema, one page: what a visit, an event, a visitor, a user, a session, a share, a token and a day are made of.
+"""The schema, one page: what a visit, an event, a visitor, a user, a session, a share, a token and so on are made of.
 
 The names, lengths and meanings are those of Crumby 0.7.1, down to `hit_id`; what follows it came later. Text sorts and
 compares by code point on every database (SQLite's habit), so that a report gives one answer on all of them.
@@ -265,6 +265,43 @@ pruned = Table(  # a row at the most: rollups/pruning.py
     Column("since", BigInteger, nullable=False),  # the same: when the first of all came; 0 where none had
     Column("worker", text(32), nullable=False),  # whose turn it is to delete,
     Column("turn", BigInteger, nullable=False),  # until then, in seconds since 1970
+)
+
+totals = (
+    Table(  # of days of which no visits are stored, as another program had counted them; rollups add them to theirs
+        "totals",
+        metadata,
+        Column("id", row_id(), primary_key=True),
+        Column("origin", text(100), nullable=False),  # whose they are: "plausible example.com"
+        Column("rollup", text(64), nullable=False),  # which they are of: "pages"
+        Column("day", Integer, nullable=False),  # 20260131
+        Column(
+            "prev_day", Integer, nullable=False
+        ),  # when their visitors were there last: 0 for never, 1 if nobody knows
+        Column("keys", text(), nullable=False),  # '["/blog/a"]', in the order in which the rollup's file names them
+        Column("sums", text(), nullable=False),  # '{"views": 12}', by the names that the file has
+        Index("totals_day", "day"),
+        Index("totals_rollup", "rollup", "day"),
+    )
+)
+
+imports = Table(  # how far each was read, so that it goes on there: importing/ledger.py
+    "imports",
+    metadata,
+    Column("id", row_id(), primary_key=True),
+    Column("input", text(64), nullable=False, unique=True),  # a checksum of how it begins, and of what was asked
+    Column("name", text(255), nullable=False),  # "access.log.1"
+    Column("source", text(40), nullable=False),  # "access-log"
+    Column("mark", BigInteger, nullable=False),  # how far: what of, the source knows
+    Column("done", Integer, nullable=False),  # 1 once all of it was read
+    Column("begun", instant(), nullable=False),
+    Column("changed", instant(), nullable=False),
+    Column("first", instant()),  # of what came of it, the earliest; UTC
+    Column("last", instant()),
+    Column("visits", BigInteger, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("totals", BigInteger, nullable=False),
+    Column("skipped", text(), nullable=False),  # '{"a crawler": 12}'
 )
 
 calendar = Table(

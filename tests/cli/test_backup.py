@@ -40,6 +40,28 @@ SHARE = {
     "created": AT,
     "creator": "zoë",
 }
+TOTAL = {
+    "origin": "plausible ü.example",
+    "rollup": "pages",
+    "day": 20260131,
+    "prev_day": 1,
+    "keys": '["/ü"]',
+    "sums": '{"views": 12}',
+}
+IMPORT = {
+    "input": "0f" * 32,
+    "name": "plausible.zip",
+    "source": "plausible",
+    "mark": 2**40,
+    "done": 1,
+    "begun": AT,
+    "changed": AT,
+    "first": AT,
+    "visits": 0,
+    "events": 0,
+    "totals": 1,
+    "skipped": "{}",
+}
 TOKEN = {"name": "zoë's", "scope": "read", "expires": AT, "created": AT, "used": AT, "creator": "the terminal"}
 FILLED: Rows = {
     "visits": [
@@ -56,6 +78,8 @@ FILLED: Rows = {
     "strays": [{"cid": "c" * 32}],
     "shares": [SHARE | {"id": 5, "token": "aB_-" * 5 + "cD"}],
     "tokens": [TOKEN | {"id": 8, "hash": "0f" * 32}],
+    "totals": [TOTAL | {"id": 11}],
+    "imports": [IMPORT | {"id": 12}],
     "salts": [],
     "pruned": [],
     "sessions": [],
@@ -126,8 +150,10 @@ def test_a_backup_of_any_database_restores_into_any_other(database_url: str, int
     assert held(into) == FILLED == held(database_url)
     share, token = SHARE | {"token": "next"}, TOKEN | {"name": "next", "hash": ""}
     fill(into, {"visits": [{"cid": "next"}], "users": [{"username": "next"}], "shares": [share], "tokens": [token]})
+    fill(into, {"totals": [TOTAL], "imports": [IMPORT | {"input": "next"}]})
     assert held(into)["visits"][-1] == {"id": 10, "cid": "next"}
     assert held(into)["shares"][-1] == share | {"id": 6}
+    assert [held(into)[table][-1]["id"] for table in ("totals", "imports")] == [12, 13]
     assert held(into)["tokens"][-1] == token | {"id": 9}
 
 
@@ -182,7 +208,7 @@ def test_programs_are_told_in_json(verb: Ask, home: Path) -> None:
     fill("sqlite:///~/crumby.db", FILLED)
     rows = {"visits": 3, "events": 1, "users": 1, "calendar": 29, "visitors": 1, "refusals": 1}
     rows |= {"engagements": 1, "strays": 1, "shares": 1, "tokens": 1}
-    rows |= {"pruned": 0, "salts": 0, "sessions": 0, "guesses": 0, "setups": 0}
+    rows |= {"totals": 1, "imports": 1, "pruned": 0, "salts": 0, "sessions": 0, "guesses": 0, "setups": 0}
     facts = {"file": str(home / "b.db"), "schema": HEAD, "rows": rows}
     said = json.loads(done(verb("backup", "--json", "b.db")))
     size = (home / "b.db").stat().st_size

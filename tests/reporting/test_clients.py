@@ -84,7 +84,7 @@ def test_a_generated_client_compiles_and_gives_typed_answers(server: Crumby, doc
     )
     assert status == 0, said
     refused = re.findall(r"WARNING parsing (.+?) within (\w+)", said)
-    assert {tag for _, tag in refused} <= {"tracking", "live"}, said  # no image, no event, no post but JSON
+    assert {tag for _, tag in refused} <= {"tracking", "live", "export"}, said  # image, event, zip, post
     status, said = clients.run("python", "-m", "compileall", "-q", "crumby_client", folder=document.parent)
     assert status == 0, said
     document.with_name("call.py").write_text(CALL)

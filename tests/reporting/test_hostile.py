@@ -116,7 +116,7 @@ PAYLOADS = list(
         ]
     )
 )
-SAMPLES = 2  # payloads for each parameter of each query, in the short form
+SAMPLES = 1  # payloads for each parameter of each query, in the short form
 TURNS = 4  # of the parameters of a query, on the servers: there each fourth
 
 NO_REPORTS = ("start transaction", "explain", "(")  # what begins one in MySQL, and what the files are checked with

@@ -17,7 +17,7 @@ from tests.web.test_reach import violations
 from tests.web.watching import PASSWORD, USER, Watched, add_user
 
 MODES = [("light", 1280), ("dark", 390)]
-FEW = ("/api/public/summary", "/api/private/goals", "/hit")  # operations; the others are made as these are
+FEW = ("/api/public/summary", "/hit")  # operations; the others are made as these are
 BROKEN = "-- Told\nselect {{ nothing.at.all }} from visits"
 
 
@@ -53,7 +53,7 @@ async def sign_in(watched: Watched) -> None:
 
 
 async def few(route: Route) -> None:
-    """The document with three operations of six parameters: axe takes half a minute for all."""
+    """The document with two operations of six parameters: axe takes half a minute for all."""
     answer = await route.fetch()
     document = await answer.json()
     document["paths"] = {

@@ -11,7 +11,6 @@ from sqlalchemy.types import String
 
 from crumby.backup.contents import (
     OLDEST,
-    PRECIOUS,
     VERSION,
     BackupError,
     Contents,
@@ -26,7 +25,7 @@ from crumby.database import first_line
 from crumby.engines import AsyncConnection, AsyncEngine
 from crumby.errors import CrumbyError, DatabaseUnavailable
 from crumby.migrations import HEAD, migrate
-from crumby.tables import engagements, metadata, shares, tokens, visitors
+from crumby.tables import metadata, visitors
 
 BATCH: Final = 1000
 
@@ -114,7 +113,7 @@ async def _go_on_counting(server: AsyncConnection) -> None:
     """PostgreSQL's ids come from sequences of their own, which no rollback takes back: they only go ahead."""
     if server.dialect.name != "postgresql":
         return
-    for table in (*PRECIOUS, engagements.name, shares.name, tokens.name):
+    for table in (each.name for each in metadata.tables.values() if "id" in each.c):
         sequence = f"{table}_id_seq"
         last = f"greatest((select max(id) from {table}), (select last_value from {sequence}))"  # noqa: S608
         await server.execute(text(f"select setval('{sequence}', {last})"))

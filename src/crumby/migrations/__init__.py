@@ -16,12 +16,18 @@ from typing import Final
 from sqlalchemy import URL, Connection, create_engine, event, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from crumby.engines import AsyncEngine
+from crumby import cluster
+from crumby.background import beside
+from crumby.engines import AsyncConnection, AsyncEngine
 from crumby.errors import DatabaseUnavailable
 from crumby.tables import metadata
 
-HEAD: Final = "0008"  # the newest of versions/
+HEAD: Final = "0009"  # the newest of versions/
 LOCK_TIMEOUT: Final = 3600  # seconds that a process waits for another one's migration, of many millions of rows
+LOCKED: Final = f"another process has been migrating the database for {LOCK_TIMEOUT} s"
+TURN: Final = "crumby migration"
+LEASE_S: Final = 120  # that a process which died in a cluster keeps the others waiting
+LOOK_AGAIN_S: Final = 1.0
 POSTGRES_LOCK: Final = 0x6372756D6279  # "crumby"
 
 Tell = Callable[[int, int], None]  # hits that are placed in their sessions so far, and in all
@@ -43,7 +49,10 @@ async def migrate(engine: AsyncEngine, tell: Tell = silent) -> None:
             await asyncio.to_thread(_migrate_sqlite, engine.url.database or "", tell)
             return
         async with engine.connect() as connection:
-            await connection.run_sync(_migrate_server, tell)
+            if await connection.run_sync(cluster.is_there):
+                await _migrate_cluster(engine, connection, tell)
+            else:
+                await connection.run_sync(_migrate_server, tell)
     except (SQLAlchemyError, OSError) as error:
         said = getattr(error, "orig", None) or error
         raise DatabaseUnavailable(f"{engine.url.render_as_string()}: {said}") from error
@@ -91,6 +100,41 @@ def _prepare(connection: sqlite3.Connection) -> None:
             return
 
 
+async def _migrate_cluster(engine: AsyncEngine, connection: AsyncConnection, tell: Tell) -> None:
+    """Where there is nothing to do, nobody waits for whose turn it is."""
+    if await connection.run_sync(_is_new):
+        return
+    turn = await connection.run_sync(cluster.Turn, TURN, LEASE_S)
+    deadline = time.monotonic() + LOCK_TIMEOUT
+    while not await connection.run_sync(lambda _: turn.take()):
+        if time.monotonic() > deadline:
+            raise DatabaseUnavailable(LOCKED)
+        await asyncio.sleep(LOOK_AGAIN_S)
+    async with beside(_renewed(engine, turn), "crumby-turn"):
+        await connection.run_sync(_migrate_in_turn, turn, tell)
+
+
+def _migrate_in_turn(connection: Connection, turn: cluster.Turn, tell: Tell) -> None:
+    with cluster.given_back(turn, connection):
+        _upgrade(connection, tell)
+        turn.ends()
+        connection.commit()
+
+
+def _is_new(connection: Connection) -> bool:
+    new = inspect(connection).has_table("alembic_version") and _revision(connection) == HEAD
+    connection.commit()
+    return new
+
+
+async def _renewed(engine: AsyncEngine, turn: cluster.Turn) -> None:
+    while True:
+        await asyncio.sleep(LEASE_S / 10)
+        with contextlib.suppress(SQLAlchemyError, OSError):  # the next one is another chance
+            async with engine.connect() as other:
+                await other.run_sync(turn.renew)
+
+
 def _migrate_server(connection: Connection, tell: Tell) -> None:
     mysql = connection.dialect.name == "mysql"
     if mysql:
@@ -112,7 +156,7 @@ def _migrate_server(connection: Connection, tell: Tell) -> None:
 def _lock_mysql(connection: Connection) -> None:
     question = text("select get_lock('crumby migration', :timeout)")
     if not connection.scalar(question, {"timeout": LOCK_TIMEOUT}):
-        raise DatabaseUnavailable(f"another process has been migrating the database for {LOCK_TIMEOUT} s")
+        raise DatabaseUnavailable(LOCKED)
 
 
 def _lock_postgresql(connection: Connection) -> None:

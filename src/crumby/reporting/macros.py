@@ -9,9 +9,12 @@
     {{ seconds("datetime") }}                   seconds since 1970; {{ instant("first") }} the other way
     from {{ visits() }}                         the rows of visits, or the rollup that the header names, which has them
                                                 added up; {{ events() }} likewise, and {{ visits("x") }} of several
+    from {{ foremost("page", "sum(views)") }}   the same of visits; of a rollup the ten pages alone that have the most,
+                                                where ten rows are asked for, in the file's own order
     {{ views() }}, {{ visitors() }}, {{ sessions() }}  how many there are among the rows
     {{ bounces() }}, {{ duration() }}           sessions of one page view; seconds that the sessions took
     {{ session_views() }}, {{ exits() }}        page views that belong to a session; that were the last of theirs
+    having {{ some() }}                         where there are any rows: with it a rollup may be read by whole months
     {{ host("referrer") }}                      https://www.example.com/a → www.example.com
     {{ strip_scheme("doc_uri") }}               https://example.com/a → example.com/a
     {{ concat("cid", "' '", "lang") }}          text, one piece after the other
@@ -33,7 +36,7 @@ from crumby.errors import QueryFileError
 from crumby.reporting.dialects import DIALECTS
 from crumby.reporting.filters import NONE, Predicates
 from crumby.reporting.interval import Interval
-from crumby.reporting.rolled import Source, number
+from crumby.reporting.rolled import Foremost, Source, number
 from crumby.reporting.view import MOST, View
 
 DAY_SIGNS: Final = ("", "-", ":", " ")
@@ -105,15 +108,19 @@ SESSION_LONGEST: Final = timedelta(days=1)  # for what else a session did, befor
 
 
 class Macros:
-    """`binds` has the values of what was called. `interval`: of the steps that the template tells apart."""
+    """`binds` has the values of what was called. `interval`: of the steps that the template tells apart.
 
-    def __init__(self, dialect: str, view: View, interval: Interval | None = None) -> None:
+    `some`: it leaves groups of nothing out.
+    """
+
+    def __init__(self, dialect: str, view: View, interval: Interval | None = None, *, some: bool = False) -> None:
         self._dialect = dialect
         self._sql = DIALECTS[dialect]
         self._view = view
         self._predicates = Predicates(view.filters, dialect)
         if view.rollups:
-            self._source_of = Source(view.period, view.today, interval, self._sql)
+            self._source_of = Source(view.period, view.today, interval, self._sql, some=some)
+        self._foremost: dict[str, Foremost] = {}
         period = view.period
         self._own: dict[str, Any] = {
             "t0": datetime.combine(period.t0, time()),
@@ -148,6 +155,13 @@ class Macros:
     def events(self, rollup: str = "") -> Sql:
         return self._source(rollup, "events")
 
+    def foremost(self, column: str, most: str) -> Sql:
+        """Nothing else is added up of what the request will not see. MariaDB would rank once for each piece."""
+        view = self._view
+        if view.rollups and self._dialect != "mysql" and view.begins and not view.filters.conditions:
+            self._foremost[view.rollups[0].name] = Foremost(column, most, named_in(most) or ())
+        return self.visits()
+
     def _source(self, name: str, table: str) -> Sql:
         rollups = self._view.rollups
         if not rollups:
@@ -164,7 +178,9 @@ class Macros:
         rollups = {rollup.name: rollup for rollup in self._view.rollups}
         if rollups:
             named = named_in(sql)
-            sql = ROLLUP.sub(lambda found: self._source_of.of(rollups[found[1]], named), sql)
+            sql = ROLLUP.sub(
+                lambda found: self._source_of.of(rollups[found[1]], named, self._foremost.get(found[1])), sql
+            )
             self._own |= self._source_of.binds
         return sql
 
@@ -206,7 +222,7 @@ class Macros:
         return Sql(self._sql.written(self._local(column), "day"))
 
     def week(self, column: str) -> Sql:
-        return Sql(self._sql.monday(self._dated(column)))
+        return Sql(self._sql.week_of(column) if self._view.rollups else self._sql.monday(self._local(column)))
 
     def month(self, column: str) -> Sql:
         return Sql(self._sql.written(self._dated(column), "month"))
@@ -253,6 +269,9 @@ class Macros:
         """Rows: page views of visits, events of events."""
         counted = self._view.rollups[0].counted if self._view.rollups else ""
         return Sql(f"coalesce(sum({_prefix(table)}{counted}), 0)" if counted else "count(*)")
+
+    def some(self, table: str = "") -> Sql:
+        return Sql(f"{self.views(table)} > 0")
 
     def visitors(self, table: str = "") -> Sql:
         """Distinct cookies. Whose browser keeps none is a visitor who can't be told from others, and counts as none."""
@@ -358,9 +377,9 @@ def _prefix(table: str) -> str:
 
 
 CALLED: Final = (
-    "visits", "events", "period", "recent", "filters", "event_filters",
+    "visits", "events", "foremost", "period", "recent", "filters", "event_filters",
     "bucket", "day", "week", "month", "minute", "hour", "weekday", "seconds", "instant",
-    "views", "visitors", "sessions", "bounces", "duration", "session_views", "exits",
+    "views", "some", "visitors", "sessions", "bounces", "duration", "session_views", "exits",
     "strip_scheme", "host", "concat", "property", "order_by", "limit",
 )  # fmt: skip
 NAMES: Final = frozenset({"dialect", "t0", "t1", "rolled", *CALLED})

@@ -201,7 +201,8 @@ def _reference(kind: str, name: str) -> dict[str, Any]:
 
 
 def _headers(*more: str) -> dict[str, Any]:
-    return {name: _reference("headers", name) for name in more or ("ETag", "Cache-Control", "X-Crumby-Truncated")}
+    names = more or ("ETag", "Cache-Control", "X-Crumby-Truncated", "X-Crumby-Imported")
+    return {name: _reference("headers", name) for name in names}
 
 
 HEADERS: Final[dict[str, Any]] = {
@@ -210,6 +211,14 @@ HEADERS: Final[dict[str, Any]] = {
     "X-Crumby-Truncated": {
         "description": "`true` of a short answer with fewer rows than there are. A long one is broken off.",
         "schema": {"type": "string", "enum": ["true"]},
+    },
+    "X-Crumby-Imported": {
+        "description": (
+            "Of a period with days that another program had counted: whether the answer has their totals, which of "
+            "its days these are, and why not. `included; 2024-01-01/2024-05-31`, "
+            "`left-out; 2024-01-01/2024-05-31; filter=country`."
+        ),
+        "schema": {"type": "string"},
     },
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string"}},
 }

@@ -14,6 +14,7 @@ LEVEL: Final = 5  # 9 takes four times as long, for a hundredth less
 LARGE: Final = 1 << 17  # bytes, some 3 ms of work: more is done in a thread
 GZIP: Final = 31  # zlib's word for gzip's own head and tail
 NEITHER: Final = frozenset({204, 206, 304})  # have no body, or a part of one
+ZIP: Final = "application/zip"  # an export
 ENCODING: Final = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
 
 
@@ -78,7 +79,8 @@ class _Packing:
 
 def _worth(start: Message, message: Message) -> bool:
     headers = Headers(scope=start)
-    plain = start["status"] not in NEITHER and "content-encoding" not in headers
+    packed = "content-encoding" in headers or headers.get("content-type") == ZIP
+    plain = start["status"] not in NEITHER and not packed
     return plain and (message.get("more_body", False) or len(message.get("body", b"")) >= SMALLEST)
 
 

@@ -47,6 +47,7 @@ def context(answer: Answer, question: Question) -> dict[str, Any]:
         "heads": heads,
         "rows": [_cells(row, kinds, heads, others[place] if others else None) for place, row in enumerate(rows)],
         "truncated": answer.result.truncated,
+        "imported": question.imported and question.imported.words,
     }
 
 

@@ -97,6 +97,11 @@ class Query:
         return self._calls & WHEN_CALLED.keys()
 
     @property
+    def of_visits(self) -> bool:
+        """Whether it tells of a period's visits, or events."""
+        return self.filtered and "period" in self._calls
+
+    @property
     def filtered(self) -> bool:
         """Whether a request's filters reach its rows."""
         return bool(self.takes & {"filters", "event_filters"})
@@ -119,7 +124,7 @@ class Query:
         if self.error:
             raise QueryFileError(self.error)
         interval = view.interval if "bucket" in self._calls else "day" if "day" in self._calls else None
-        called = macros.Macros(dialect, view, interval)
+        called = macros.Macros(dialect, view, interval, some="some" in self._calls)
         try:
             sql = called.complete(self._template.render({**called.names(), **macros.guarded(arguments)}))
             return bound(sql, dialect, {**called.binds, **arguments}, self._types())

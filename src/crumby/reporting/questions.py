@@ -3,9 +3,9 @@
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,14 +14,19 @@ from crumby.database import Database, first_line
 from crumby.errors import DatabaseUnavailable, Forbidden, InvalidParameter, SignInRequired
 from crumby.reporting.comparing import aligned, filled
 from crumby.reporting.filters import DIMENSIONS, parse_filters
+from crumby.reporting.imported import NOTHING, Told, told
 from crumby.reporting.period import Period, parse_comparison, parse_period
 from crumby.reporting.query import Query
-from crumby.reporting.rolled import chosen
+from crumby.reporting.rolled import chosen, why_not
 from crumby.reporting.run import Limits, Result, run
 from crumby.reporting.view import View, parse_view
 from crumby.rollups.files import Rollup
+from crumby.rollups.totals import Imported
 from crumby.settings import Settings
 from crumby.tables import pruned, visits
+from crumby.tables import totals as of_days
+
+IN_NO_ZONE_LATER: Final = timedelta(hours=9, minutes=59)  # into a day of UTC; in any other zone that is no later one
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Question:
     view: View
     arguments: Mapping[str, Any]
     compared: Period | None = None  # the other period
+    imported: Told | None = None  # days of it that another program had counted
 
     @property
     def whole(self) -> bool:
@@ -70,10 +76,12 @@ def understand(
     signed_in: bool = True,
     first_visit: datetime | None = None,
     ready: Mapping[str, Rollup] = MappingProxyType({}),
+    imported: Imported = NOTHING,
 ) -> Question:
     """What is asked for. `now` and `first_visit` are UTC; `more` are names that the asker himself gives a meaning.
 
-    `fixed` are filters that are in force whatever is asked; `ready` are the rollups that can be read.
+    `fixed` are filters that are in force whatever is asked; `ready` are the rollups that can be read, `imported` the
+    days of these that another program had counted.
 
     Raises InvalidParameter, SignInRequired for a filter that is not for everybody, and Forbidden for one that is fixed.
     """
@@ -90,9 +98,16 @@ def understand(
         raise SignInRequired(f"{view.filters.private}: only signed-in people may filter by it")
     if fixed:
         view = replace(view, filters=parse_filters([*fixed, *open_]))
-    if period.zone == settings.zone and _of_days(query, view, texts):
+    why = "tz" if period.zone != settings.zone else _not_of_days(query, view, texts)
+    if not why:
         view = replace(view, rollups=chosen(query.header.rollups, ready, view.filters))
-    return Question(query, view, query.arguments(texts), parse_comparison(texts, period))
+    compared = parse_comparison(texts, period)
+    question = Question(query, view, query.arguments(texts), compared)
+    if not imported.spans or not query.of_visits:
+        return question
+    if not why and not view.rollups:
+        why = why_not(query.header.rollups, ready, view.filters)
+    return replace(question, imported=told(imported, query.header.rollups, [period, *filter(None, [compared])], why))
 
 
 def _refuse_fixed(query: Query, asked: Sequence[str], fixed: Sequence[str]) -> None:
@@ -104,10 +119,11 @@ def _refuse_fixed(query: Query, asked: Sequence[str], fixed: Sequence[str]) -> N
         raise Forbidden(f"{again}: it is fixed here; filter by something else")
 
 
-def _of_days(query: Query, view: View, texts: Mapping[str, str]) -> bool:
-    """Whether rollups may have the answer: none knows hours, nor what somebody looks for in words of his own."""
-    searched = any(texts.get(each.name) for each in query.header.parameters if each.type == "text" and not each.choices)
-    return not searched and not ("bucket" in query.takes and view.interval == "hour")
+def _not_of_days(query: Query, view: View, texts: Mapping[str, str]) -> str:
+    """Why no rollup has the answer: none knows hours, nor what somebody looks for in words of his own. "": one may."""
+    if any(texts.get(each.name) for each in query.header.parameters if each.type == "text" and not each.choices):
+        return "search"
+    return "hours" if "bucket" in query.takes and view.interval == "hour" else ""
 
 
 def _refuse_unknown(query: Query, asked: Iterable[str], more: Collection[str]) -> None:
@@ -127,16 +143,28 @@ def _refuse_twice(names: Sequence[str]) -> None:
 
 
 async def first_visit(database: Database, asked: Iterable[tuple[str, str]]) -> datetime | None:
-    """When the first visit was, in UTC, for `period=all`; no other period takes it. Raises DatabaseUnavailable."""
+    """When the first visit was, or the first day that was imported; in UTC, for `period=all`, and no other period.
+
+    Raises DatabaseUnavailable.
+    """
     if ("period", "all") not in asked:
         return None
     try:
         async with database.engine.connect() as connection:
             found: datetime | None = await connection.scalar(select(func.min(visits.c.datetime)))
             since: int | None = await connection.scalar(select(pruned.c.since))
+            day: int | None = await connection.scalar(select(func.min(of_days.c.day)))
     except (SQLAlchemyError, OSError) as error:
         raise DatabaseUnavailable(f"the database can't be asked: {first_line(error)}") from error
-    if since:  # the rollups go on telling of visits that are not there any more
-        first = datetime.fromtimestamp(since, UTC).replace(tzinfo=None)
-        return min(first, found or first)
-    return found
+    before = [
+        datetime.fromtimestamp(since, UTC).replace(tzinfo=None) if since else None,  # rollups go on telling of them
+        _moment_of(day) if day else None,
+    ]
+    return min(filter(None, [found, *before]), default=None)
+
+
+def _moment_of(day: int) -> datetime | None:
+    try:
+        return datetime(day // 10_000, day // 100 % 100, day % 100) + IN_NO_ZONE_LATER  # noqa: DTZ001 - UTC throughout
+    except ValueError:  # nobody of ours wrote it
+        return None

@@ -10,7 +10,8 @@ is kept by. A visitor of the period is a view whose visitor was not there before
 
 Whole months of a period are read as such, and days at its ends alone. What a month forgets is on which day of an
 earlier one its visitors were there; where the period begins in the midst of a month, `rollup_…_return` knows those who
-were there in its first days, before the period.
+were there in its first days, before the period. Where few days of its last month come after it, the whole month is
+read, and they are taken off again: if there is one row alone, or the file leaves those of nothing out (`some`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -25,6 +26,8 @@ from crumby.reporting.period import Period
 from crumby.rollups.files import Rollup as Kept
 
 SPARED: Final = 10  # days, at least, that months must have in their place: they are read in two tables more
+A_MONTH: Final = 100  # between one month's number and the next, but in December: enough for its days
+FIRST_DAY: Final = "first_day"  # among a rollup's key: of the visitor, and so never after `day`
 COUNTED: Final = "views"  # or the first that it adds up: of events they are `events`
 COLUMNS: Final = {  # of a rollup's key that visits call otherwise
     "language": "lang",
@@ -51,9 +54,13 @@ class Rollup:
 
     def answers(self, filters: Filters) -> bool:
         """Whether what is filtered by is among what it is kept by."""
+        return not self.lacks(filters)
+
+    def lacks(self, filters: Filters) -> list[str]:
+        """By what it can't be filtered."""
         known = {name for _, name in self.columns}
-        asked = {condition.dimension for condition in filters.conditions}
-        return all((OF_EVENTS.get(name) or DIMENSIONS[name].column) in known for name in asked)
+        asked = sorted({condition.dimension for condition in filters.conditions})
+        return [name for name in asked if (OF_EVENTS.get(name) or DIMENSIONS[name].column) not in known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class Part:
     last: int
     since: int  # who was there on this day or later counts no more
     until: int = 0  # of `return`: the days on which its visitors were there before, from `since` on
+    taken_off: bool = False  # another part has them, and the period has not
 
 
 def chosen(names: Sequence[str], ready: Mapping[str, Kept], filters: Filters) -> tuple[Rollup, ...]:
@@ -73,12 +81,21 @@ def chosen(names: Sequence[str], ready: Mapping[str, Kept], filters: Filters) ->
     return found if len(found) == len(names) and all(each.answers(filters) for each in found) else ()
 
 
-def parts(period: Period, today: date, interval: Interval | None) -> list[Part]:
-    """Which tables have the period; `interval` if its steps are told apart."""
+def why_not(names: Sequence[str], ready: Mapping[str, Kept], filters: Filters) -> str:
+    """Why `chosen` finds none: "filter=country,page", or "not-ready"."""
+    found = [Rollup.of(ready[name]) for name in names if name in ready]
+    lacking = [name for each in found for name in each.lacks(filters)]
+    return f"filter={','.join(dict.fromkeys(lacking))}" if lacking else "not-ready"
+
+
+def parts(period: Period, today: date, interval: Interval | None, *, less: bool = False) -> list[Part]:
+    """Which tables have the period; `interval` if its steps are told apart. `less`: something may be taken off."""
     t0, t1 = number(period.t0), number(period.t1)
     first = period.t0 if period.t0.day == 1 else next_month(period.t0)
-    end = period.t1 + timedelta(days=1)
-    after = next_month(period.t1) if end > today else end.replace(day=1)  # nothing comes after today
+    end, month_end = period.t1 + timedelta(days=1), next_month(period.t1)
+    surplus = (min(month_end, today + timedelta(days=1)) - end).days  # of its last month; nothing comes after today
+    whole = surplus <= 0 or (less and interval is None and period.t1.day - surplus >= SPARED)
+    after = month_end if whole else end.replace(day=1)
     if interval not in {None, "month"} or (min(end, after) - first).days < SPARED:
         return [Part("day", t0, t1, t0)]
     months = (month(first), month(after - timedelta(days=1)))
@@ -87,6 +104,8 @@ def parts(period: Period, today: date, interval: Interval | None) -> list[Part]:
         found.append(Part("day", t0, number(first - timedelta(days=1)), t0))
     if after <= period.t1:
         found.append(Part("day", number(after), t1, t0))
+    if whole and surplus > 0:
+        found.append(Part("day", number(end), number(month_end - timedelta(days=1)), t0, taken_off=True))
     found.append(Part("month", *months, month(period.t0)))
     if period.t0 < first and interval is None:
         found.append(Part("return", *months, month(period.t0), t0))
@@ -105,33 +124,61 @@ def number(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
+@dataclass(frozen=True, slots=True)
+class Foremost:
+    """Of what the request wants to see so many rows of, those that come first: by `most`, then by `column`."""
+
+    column: str
+    most: str  # of sums, as in `sum(views)`
+    named: Collection[str]  # what is added up for that
+
+
 class Source:
     """What stands behind `from`, as one dialect has it. `interval` is given where its steps are told apart.
 
-    Its days are bound: `binds` has them.
+    `some`: rows of nothing do no harm. Its days are bound: `binds` has them.
     """
 
-    def __init__(self, period: Period, today: date, interval: Interval | None, dialect: Dialect) -> None:
+    def __init__(
+        self, period: Period, today: date, interval: Interval | None, dialect: Dialect, *, some: bool = False
+    ) -> None:
         self.binds: dict[str, int | str] = {}
-        self._parts = parts(period, today, interval)
+        self._parts = parts(period, today, interval, less=some)
+        self._parts_of_one_row = parts(period, today, interval, less=True)
         self._steps = steps(period, interval) if interval else []
         self._interval = interval
         self._dialect = dialect
 
-    def of(self, rollup: Rollup, named: Collection[str] | None) -> str:
-        """`named`: of what it adds up, what is to be in it; None: all."""
+    def of(self, rollup: Rollup, named: Collection[str] | None, foremost: Foremost | None = None) -> str:
+        """`named`: of what it adds up, what is to be in it; None: all. `foremost`: of what alone."""
+        if not foremost:
+            return f"({self._pieces(rollup, named)})"
+        ranked = self._pieces(rollup, {*foremost.named, rollup.counted})
+        falling = self._dialect.sorted(foremost.most, falling=True)
+        first = (
+            f"select {foremost.column} from ({ranked}) ranked group by {foremost.column}"  # noqa: S608
+            f" having sum({rollup.counted}) > 0 order by {falling}, {foremost.column} limit :_limit"
+        )
+        return f"(with foremost as ({first}) {self._pieces(rollup, named, foremost.column)})"
+
+    def _pieces(self, rollup: Rollup, named: Collection[str] | None, foremost: str = "") -> str:
         sums = ["visitors", "first_views", *rollup.sums]
         wanted = [name for name in sums if named is None or name in named] or ["visitors"]
-        parts = [part for part in self._parts if part.table != "return" or "visitors" in wanted]
-        return f"({' union all '.join(self._piece(rollup, part, wanted) for part in parts)})"
+        parts = self._parts if rollup.columns else self._parts_of_one_row
+        parts = [part for part in parts if part.table != "return" or "visitors" in wanted]
+        return " union all ".join(self._piece(rollup, part, wanted, foremost) for part in parts)
 
-    def _piece(self, rollup: Rollup, part: Part, wanted: Sequence[str]) -> str:
+    def _piece(self, rollup: Rollup, part: Part, wanted: Sequence[str], foremost: str) -> str:
         key = [rolled if rolled == name else f"{rolled} as {name}" for rolled, name in rollup.columns]
         grouped = [rolled for rolled, _ in rollup.columns]
         if self._interval:
             key.append(f"{self._moment()} as moment")
             grouped.append("day")
         rows = f"day >= {self._bound(part.first)} and day <= {self._bound(part.last)}"
+        if FIRST_DAY in grouped:
+            last = part.last if part.table == "day" else part.last + A_MONTH
+            rows += f" and {FIRST_DAY} <= {self._bound(last)}"  # the key begins with it, where days come last
+        rows += f" and {foremost} in (select {foremost} from foremost)" if foremost else ""  # noqa: S608
         counted = rollup.counted
         if part.table == "return":
             rows += f" and prev_day >= {self._bound(part.since)} and prev_day < {self._bound(part.until)}"
@@ -142,7 +189,8 @@ class Source:
                 "visitors": f"sum(case when prev_day < {self._since(part)} then {counted} else 0 end)",
                 "first_views": f"sum(case when prev_day = 0 then {counted} else 0 end)",
             }
-        columns = ", ".join([*key, *(f"{sums[name]} as {name}" for name in wanted)])
+        sign = "-" if part.taken_off else ""
+        columns = ", ".join([*key, *(f"{sign}{sums[name]} as {name}" for name in wanted)])
         grouping = f" group by {', '.join(grouped)}" if grouped else ""
         return f"select {columns} from rollup_{rollup.name}_{part.table} where {rows}{grouping}"  # noqa: S608
 

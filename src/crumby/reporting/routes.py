@@ -60,9 +60,10 @@ async def answered(
 
     async def told() -> tuple[Wanted, Told | Flow]:
         rollups: Rollups = request.state.rollups
-        ready = rollups.ready
+        before = rollups.ready, rollups.imported
         await rollups.catch_up()
-        now = wanted if rollups.ready == ready else _wanted(request, query, form, whom, since, fixed)
+        is_same = (rollups.ready, rollups.imported) == before
+        now = wanted if is_same else _wanted(request, query, form, whom, since, fixed)
         return now, await answering.answer(now)
 
     found = await outlasted(request.receive, told())
@@ -94,6 +95,7 @@ def _wanted(
         signed_in=whom is not None,
         first_visit=since,
         ready=rollups.ready,
+        imported=rollups.imported,
     )
     user = whom.user if whom else None
     anew = "no-cache" in request.headers.get("cache-control", "").lower()  # a page that is reloaded with Shift

@@ -144,9 +144,11 @@ async def _connected(database: Database, limits: Limits, statement: Statement) -
         async with asyncio.timeout(min(CONNECT_TIMEOUT, limits.timeout_s)):
             connection = await database.reports.connect()
     except TimeoutError as error:
-        raise DatabaseUnavailable("the database does not answer, or too many reports wait for it") from error
+        which = "the reports' replica" if database.replica else "the database"
+        raise DatabaseUnavailable(f"{which} does not answer, or too many reports wait for it") from error
     except (SQLAlchemyError, OSError) as error:
-        raise DatabaseUnavailable(f"the database can't be reached: {first_line(error)}") from error
+        which = "the reports' replica" if database.replica else "the database"
+        raise DatabaseUnavailable(f"{which} can't be reached: {first_line(error)}") from error
     thread = await _thread(connection)
     try:
         yield connection
@@ -175,7 +177,7 @@ async def _thread(connection: AsyncConnection) -> int:
 async def _kill(database: Database, thread: int) -> None:
     """MySQL goes on with a statement whose connection is gone, for as long as it has nothing to send."""
     with contextlib.suppress(SQLAlchemyError, OSError, TimeoutError):  # it has ended by itself, or so has the server
-        async with asyncio.timeout(KILL_S), database.engine.connect() as other:
+        async with asyncio.timeout(KILL_S), database.asked.connect() as other:
             await other.exec_driver_sql(f"kill {thread}")
 
 

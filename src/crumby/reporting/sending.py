@@ -16,6 +16,7 @@ from crumby.errors import CrumbyError
 from crumby.reporting import page
 from crumby.reporting.body import Body, tag_of
 from crumby.reporting.flow import Flow
+from crumby.reporting.imported import HEADER
 from crumby.reporting.packing import takes_gzip
 from crumby.reporting.questions import Answer, Question
 from crumby.reporting.results import MEDIA_TYPES, WRITERS, Format, Plain, encoded
@@ -89,9 +90,10 @@ def _unchanged(headers: Mapping[str, str]) -> Response:
 
 
 def _headers(form: Format, question: Question) -> dict[str, str]:
+    headers = {HEADER: str(question.imported)} if question.imported else {}
     if form == "csv":
-        return {"Content-Disposition": f'attachment; filename="{question.query.name}.csv"'}
-    return {}
+        headers["Content-Disposition"] = f'attachment; filename="{question.query.name}.csv"'
+    return headers
 
 
 def _freshness(form: Format, question: Question, age_s: int) -> dict[str, str]:

@@ -14,6 +14,7 @@ from crumby.reporting.period import Period
 from crumby.reporting.rolled import Rollup
 
 MOST: Final = 2**63 - 1
+SOME: Final = 100  # rows, each of which is looked for faster than all are read
 WHOLE: Final = re.compile("[0-9]{1,15}")
 
 
@@ -31,6 +32,11 @@ class View:
     @property
     def today(self) -> date:
         return self.now.replace(tzinfo=UTC).astimezone(self.period.zone).date()
+
+    @property
+    def begins(self) -> bool:
+        """Whether it is some first rows of the file's own order."""
+        return self.limit is not None and self.limit <= SOME and not self.offset and not self.sort
 
     @classmethod
     def of(cls, period: Period, now: datetime | None = None) -> "View":

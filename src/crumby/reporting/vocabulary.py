@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import BigInteger, DateTime, Double, Integer, LargeBinary, Table
 from sqlalchemy.types import TypeEngine
 
-from crumby.tables import calendar, engagements, events, pruned, refusals, strays, visitors, visits
+from crumby.tables import calendar, engagements, events, imports, pruned, refusals, strays, totals, visitors, visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,37 @@ MEANINGS: Final[dict[str, tuple[str, dict[str, str]]]] = {
             "turn": "until when, in seconds since 1970",
         },
     ),
+    "totals": (
+        "days that another program had counted, beside those of the visits",
+        {
+            "id": "number of the row",
+            "origin": "whose they are: plausible example.com",
+            "rollup": "which they add to: pages",
+            "day": "20260131",
+            "prev_day": "when their visitors were there last: 0 for never, 1 if nobody knows",
+            "keys": 'of what, as the rollup has it: ["/blog/a"]',
+            "sums": 'how much of it: {"views": 12}',
+        },
+    ),
+    "imports": (
+        "how far files were imported",
+        {
+            "id": "number of the row",
+            "input": "checksum of the file's beginning",
+            "name": "of the file",
+            "source": "the program that it is of: umami",
+            "mark": "how far it was read",
+            "done": "1 once all of it was",
+            "begun": "when that was, in UTC",
+            "changed": "when it was read last, in UTC",
+            "first": "earliest of its visits and events, in UTC",
+            "last": "latest of them, in UTC",
+            "visits": "that came of it",
+            "events": "that came of it",
+            "totals": "rows of totals that came of it",
+            "skipped": "what was left out, and why, as JSON",
+        },
+    ),
     "refusals": (
         "hits that were not stored",
         {
@@ -173,7 +204,8 @@ def _kind(kind: TypeEngine[object]) -> str:
     return "bytes" if isinstance(kind, LargeBinary) else "text"
 
 
-TABLES: Final = tuple(map(_described, (visits, events, visitors, calendar, refusals, engagements, strays, pruned)))
+ASKED: Final = (visits, events, visitors, calendar, refusals, engagements, strays, pruned, totals, imports)
+TABLES: Final = tuple(map(_described, ASKED))
 
 MACROS: Final = (
     Macro("period", '{{ period("datetime") }}', "the period's rows: to stand behind `where`"),
@@ -192,6 +224,8 @@ MACROS: Final = (
     Macro("visits", "{{ visits() }}", "the visits, or the rollup that the header names: to stand behind `from`"),
     Macro("events", "{{ events() }}", "the events, or the rollup that the header names"),
     Macro("views", "{{ views() }}", "how many page views, or events"),
+    Macro("foremost", 'from {{ foremost("page", "sum(views)") }}', "visits, where the first pages alone are wanted"),
+    Macro("some", "having {{ some() }}", "where there are any rows"),
     Macro("visitors", "{{ visitors() }}", "how many visitors, each once"),
     Macro("sessions", "{{ sessions() }}", "how many sessions"),
     Macro("bounces", "{{ bounces() }}", "how many sessions of one page view"),

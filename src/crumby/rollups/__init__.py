@@ -11,7 +11,10 @@
     audit.py                a day that is over, held against its visits
     pruning.py              visits that go for their age, once all have counted them
     kept.py                 what was counted of these, never to be counted again
+    keeping.py              and what that is, for whoever takes it along
+    totals.py               days as another program had counted them, which no visits are there of
     quiet.py                whether there can be anything new at all
+    replica.py              what of it has reached a replica that reports ask
     work.py                 the connection that it works on: a file beside the embedded database, or the server
 
 A report may use those in `ready`, once it has called `catch_up`. All can be made anew from the visits at any time,
@@ -36,13 +39,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crumby.database import Database, first_line, rollups_path
-from crumby.rollups import amended, kept, pruning
+from crumby.rollups import amended, keeping, kept, pruning
 from crumby.rollups.engine import Done, Engine
 from crumby.rollups.files import Rollup, RollupFolders
 from crumby.rollups.late import Strays
 from crumby.rollups.marks import Marks
 from crumby.rollups.pruning import Horizon, Over, Prune, Taken
 from crumby.rollups.quiet import Quiet
+from crumby.rollups.totals import Imported
 from crumby.rollups.work import Busy, ServerWork, SqliteWork, Work
 from crumby.settings import Settings, shipped
 from crumby.tables import strays
@@ -52,6 +56,7 @@ __all__ = [
     "Busy",
     "Done",
     "Horizon",
+    "Imported",
     "Listed",
     "Over",
     "Prune",
@@ -129,6 +134,11 @@ class Rollups:
         """
         ready = self._engine.ready
         return {name: ready[name] for name in self._before if name in ready} if self._long else ready
+
+    @property
+    def imported(self) -> Imported:
+        """Which days of them another program had counted."""
+        return self._engine.imported
 
     @property
     def zone(self) -> str:
@@ -261,6 +271,17 @@ class Rollups:
         async with self._one_at_a_time:
             known = await self._do(kept.read)
         return date.fromisoformat(str(max(each.day for each in known.values()))) if known else None
+
+    async def kept_totals(self) -> AsyncIterator[Sequence[keeping.Kept]]:
+        """What they keep of days whose visits are gone, in parts; nothing where none are. `keeping.py` says what for.
+
+        Raises what the database does, and `keeping.Moved` where pruning is on its way: what it gave is to be forgotten.
+        """
+        if await self.kept() is None:
+            return
+        await self.finish()
+        for span in await self._in_turn(lambda work: keeping.spans(work, self._engine)):
+            yield await self._in_turn(lambda work, span=span: keeping.read(work, self._engine, span))  # type: ignore[misc]
 
     async def forget(self, names: Sequence[str] = ()) -> None:
         """Begin these anew, or all of them, once no other process is at it. Raises what the database does.
@@ -495,5 +516,10 @@ async def open_rollups(
 ) -> AsyncIterator[Rollups]:
     """Nothing is connected before it is used. `keep_up` is the caller's to run, once the schema is today's."""
     folders = folders or RollupFolders(*filter(None, (shipped("queries"), settings.queries)))
-    async with Rollups(database, settings.time_zone, folders) as rollups:
+    made = Rollups(database, settings.time_zone, folders)
+    if database.replica:
+        from crumby.rollups.replica import FollowedRollups
+
+        made = FollowedRollups(database, database.replica, settings.time_zone, folders)
+    async with made as rollups:
         yield rollups

@@ -1,6 +1,7 @@
 """A day that is over, held against its visits.
 
-    visits of the day ── counted ──► views, sessions, visitors ──► those of each rollup that counts all views
+    visits of the day ── counted ──► views, sessions, visitors ──► those of each rollup that counts all views,
+                      │                                            but for what was added of `totals`
                       └─ visitors whose views do not say of exactly one that it was their first of the day ──► strays
 
 A rollup that has others is made anew. Nothing but a fault of Crumby's, of a file or of the disk gets there: what comes
@@ -14,6 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from crumby.rollups import totals
 from crumby.rollups.files import Rollup
 from crumby.rollups.marks import Marks, State
 from crumby.rollups.work import Work
@@ -55,6 +57,8 @@ class Audit:
                     counted[until] = self._counted(until)
                 wanted = {each: counted[until][each] for each in sums}
                 has = self._has(rollup, sums)
+                for each, amount in self._of_totals(rollup, states[name], sums).items():
+                    has[each] -= amount
                 if has != wanted:
                     yield Wrong(name, _shown(has), _shown(wanted))
 
@@ -73,6 +77,19 @@ class Audit:
         each = ", ".join(f"coalesce({sql}, 0)" for sql in told.values())
         (row,) = self._work.rows(f"select {each} from {rollup.day_table} where day = :day", {"day": self.day})
         return dict(zip(told, map(int, row), strict=True))
+
+    def _of_totals(self, rollup: Rollup, state: State, sums: tuple[str, ...]) -> dict[str, int]:
+        """What others had counted of the day, which no visits are there of."""
+        if not state.marks.totals:
+            return {}
+        found = totals.read(self._work, rollup, 0, state.marks.totals, state.kept, (self.day, self.day))
+        told = dict.fromkeys(sums, 0)
+        for (_, day, prev_day), amounts in found.items():
+            row = dict(zip(rollup.sums, amounts, strict=True))
+            row["visitors"] = row["views"] if prev_day < day else 0
+            for each in sums:
+                told[each] += row[each]
+        return told
 
     def strays(self, until: Marks) -> list[str]:
         """Visitors whose stamps do not add up to one."""

@@ -6,39 +6,41 @@ Rollups that have come equally far share a chunk. A new one, a changed one, one 
 database begins at the beginning, while the others go on. It is all one loop.
 """
 
+import contextlib
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from crumby.errors import QueryFileError
-from crumby.rollups import amended, delta, kept, late, marks, tables
+from crumby.rollups import amended, delta, kept, late, marks, tables, totals
 from crumby.rollups.audit import Audit, Wrong
 from crumby.rollups.clock import Clock
-from crumby.rollups.delta import TOLD, VIEWS
+from crumby.rollups.delta import SECONDS, TOLD, VIEWS
 from crumby.rollups.files import Rollup
 from crumby.rollups.kept import Kept
 from crumby.rollups.marks import NEW, Again, Marks, State
 from crumby.rollups.settling import Heads
 from crumby.rollups.statements import ACTS, STAGES, Statements, added_since, prepared
+from crumby.rollups.totals import LAST_DAY, Imported
 from crumby.rollups.work import Busy, Work
 from crumby.wiping import SECURE
 
 log = logging.getLogger(__name__)
 
 OUTGROWN: Final = 10  # times: then what the planner knows of a table is out of date
-SMALL: Final = 1000  # visits, of which no planner needs to know
+SMALL: Final = 1000  # visits and totals, of which no planner needs to know
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    visits: int = 0  # that the chunk had
-    left: int = 0  # ids of visits and events that the one farthest behind has yet to come to
+    visits: int = 0  # that the chunk had, and totals
+    left: int = 0  # ids of visits, events and totals that the one farthest behind has yet to come to
     pending: bool = False  # there is more to do now
-    of: int = 0  # ids of visits and events in all
+    of: int = 0  # ids of visits, events and totals in all
 
 
 class RollupFailed(QueryFileError):
@@ -63,6 +65,7 @@ class Engine:
         self._failed: dict[tuple[str, str], str] = {}  # (name, hash) → what is wrong with it
         self._statements: Statements | None = None
         self._heads = Heads()
+        self.imported = Imported()
 
     # What there is to work out
 
@@ -146,7 +149,9 @@ class Engine:
 
     def look(self, work: Work) -> None:
         """Which ones are ready, whoever made them so."""
-        self._see(self._valid(work, self._heads.now(work)))
+        heads = self._heads.now(work)
+        self._span(work, heads)
+        self._see(self._valid(work, heads))
 
     def step(self, work: Work, most: int, *, complete_alone: bool = False) -> Done:
         """A chunk of at most so many visits, and events, for each group of rollups. Raises Busy, RollupFailed.
@@ -163,6 +168,7 @@ class Engine:
 
     def _step(self, work: Work, most: int, *, complete_alone: bool) -> Done:
         heads = self._heads.now(work)
+        self._span(work, heads)
         states = self._valid(work, heads)
         if complete_alone:
             states = [state for state in states if state.complete]
@@ -179,8 +185,8 @@ class Engine:
             until = self._heads.chunk(work, after, heads, most)
             if again != NEW:
                 until = again.bound(after, until)
-            witness = marks.witness(work, until.visits)
-            rows, changed_past = self._advance(work, [state.name for state in group], after, until, again)
+            witness, of_total = marks.witness(work, until.visits), marks.witness_total(work, until.totals)
+            rows, changed_past = self._take_in(work, group, after, until, again)
             if changed_past:
                 version = max(version + 1, time.time_ns() // 1_000_000)
             done = max(done, rows)
@@ -190,6 +196,7 @@ class Engine:
                     state,
                     marks=until,
                     witness=witness,
+                    witness_total=of_total,
                     complete=state.complete or at_end,
                     version=version if changed_past or (at_end and not state.complete) else state.version,
                 )
@@ -207,12 +214,19 @@ class Engine:
 
     def _done(self, states: Iterable[State], heads: Marks, visits: int) -> Done:
         left = max((state.marks.behind(heads) for state in states), default=0)
-        return Done(visits, left, left > 0, heads.visits + heads.events)
+        return Done(visits, left, left > 0, heads.rows)
+
+    def _span(self, work: Work, heads: Marks) -> None:
+        """Which days have totals. It is asked only where there are new ones."""
+        if heads.totals != self.imported.last:
+            self.imported = totals.seen(work, self.imported, heads.totals)
 
     def _see(self, states: Iterable[State]) -> None:
         self.states = {state.name: state for state in states}
         self.ready = {name: self.rollups[name] for name, state in self.states.items() if state.complete}
         self.version = max([self.version, *(state.version for state in self.states.values())])
+        taken_in = min((state.marks.totals for state in self.states.values() if state.complete), default=0)
+        self.imported = self.imported._replace(whole=taken_in >= self.imported.last)
 
     def _valid(self, work: Work, heads: Marks) -> list[State]:
         """Those that are of these files, this zone and this database."""
@@ -245,7 +259,7 @@ class Engine:
                 self._make(work, name, rollup, known)
                 known = None
             if rollup:
-                again = Again(known.day, known.visits, known.events) if known else NEW
+                again = Again(known.day, known.visits, known.events, known.totals) if known else NEW
                 begun.append(State(name, rollup.hash, self.zone, version=self.version, kept=again))
                 marks.create(work, begun[-1])
         return begun
@@ -255,8 +269,8 @@ class Engine:
         known = kept.read(work).get(name)
         state = next((state for state in marks.read(work) if state.name == name), None)
         if known and state:
-            visits, events = max(known.visits, state.marks.visits), max(known.events, state.marks.events)
-            known = known._replace(visits=visits, events=events)
+            counted = {table: max(getattr(known, table), getattr(state.marks, table)) for table in kept.TABLES}
+            known = known._replace(**counted)
             kept.put(work, name, known)
         marks.delete(work, name)
         return known
@@ -271,6 +285,15 @@ class Engine:
             work.do(statement)
 
     # What a chunk adds
+
+    def _take_in(
+        self, work: Work, group: Sequence[State], after: Marks, until: Marks, again: Again
+    ) -> tuple[int, bool]:
+        """How many rows it had, and whether it changed a day before today."""
+        rows, changed_past = self._advance(work, [state.name for state in group], after, until, again)
+        if until.totals == after.totals:
+            return rows, changed_past
+        return rows + until.totals - after.totals, self._add_totals(work, group, until.totals) or changed_past
 
     def _advance(self, work: Work, names: Sequence[str], after: Marks, until: Marks, again: Again) -> tuple[int, bool]:
         """How many visits it had, and whether it changed a day before today."""
@@ -312,15 +335,33 @@ class Engine:
                 raise RollupFailed(rollup, _said(error)) from error
             raise
 
+    def _add_totals(self, work: Work, group: Iterable[State], until: int) -> bool:
+        """Whether a day before today was among them."""
+        days: list[int] = []
+        for state in group:
+            counted = totals.read(work, self.rollups[state.name], state.marks.totals, until, state.kept)
+            try:
+                totals.add(work, self.rollups[state.name], counted)
+            except Exception as error:
+                if work.is_of_the_file(error):
+                    raise RollupFailed(self.rollups[state.name], _said(error)) from error
+                raise
+            if state.kept.day:
+                kept.has_totals(work, state.name, until)
+            days += [day for _, day, _ in counted]
+        return min(days, default=LAST_DAY) < self._today()
+
     def _changes_the_past(self, work: Work, found: Mapping[str, int]) -> bool:
-        today = int(_now().replace(tzinfo=UTC).astimezone(ZoneInfo(self.zone)).strftime("%Y%m%d"))
         filled = [
             table
             for table in ("hits", "acts")
             if any(found[stage] for stage in found if (stage == ACTS) == (table == "acts"))
         ]
         days = [work.rows(f"select min(day) from {table}")[0][0] for table in filled]
-        return any(day is not None and day < today for day in days)
+        return any(day is not None and day < self._today() for day in days)
+
+    def _today(self) -> int:
+        return int(_now().replace(tzinfo=UTC).astimezone(ZoneInfo(self.zone)).strftime("%Y%m%d"))
 
     def _empty(self, work: Work, found: Mapping[str, int]) -> None:
         verb = "truncate table" if self.dialect == "postgresql" else "delete from"
@@ -335,6 +376,18 @@ class Engine:
         if self._statements is None or self._statements.clock != clock:
             self._statements = prepared(self.rollups.values(), clock)
         return self._statements
+
+    @contextlib.contextmanager
+    def filled(self, work: Work, visits: Sequence[int], events: Sequence[int], until: Marks) -> Iterator[Clock]:
+        """`hits` and `acts` of these alone, as they are, for what a file makes of them. All told of them is counted."""
+        statements = self._prepared(work)
+        told = {"told_after": until.engagements, "told_until": until.engagements}
+        found = dict.fromkeys(STAGES, 0)
+        for stage, ids in ((VIEWS, visits), (SECONDS, visits), (ACTS, events)):
+            for number in ids if stage in statements.fill else ():
+                found[stage] += _asked(work, statements.fill[stage], {"after": number - 1, "until": number} | told)
+        yield statements.clock
+        self._empty(work, found)
 
     def purge(self, work: Work, most: int) -> int:
         """Delete so many engagements that are in all rollups, and what was amended → the greater number. Raises Busy.
@@ -401,7 +454,7 @@ class Engine:
         return wrong
 
     def behind(self, work: Work, name: str) -> int:
-        """How many ids of visits and events it has yet to come to."""
+        """How many ids of visits, events and totals it has yet to come to."""
         state = self.states.get(name)
         return (state.marks if state else Marks()).behind(self._heads.now(work))
 
@@ -422,7 +475,7 @@ class Engine:
         due = [
             state
             for state in self.states.values()
-            if state.complete and (state.analyzed < 0 or state.marks.visits > OUTGROWN * max(state.analyzed, SMALL))
+            if state.complete and (state.analyzed < 0 or state.marks.counted > OUTGROWN * max(state.analyzed, SMALL))
         ]
         if not due:
             return
@@ -432,13 +485,13 @@ class Engine:
                 for table in (rollup.day_table, rollup.month_table, rollup.return_table):
                     work.do(f"analyze {'table ' if self.dialect == 'mysql' else ''}{table}")
                 work.do(
-                    f"update {tables.STATE} set analyzed = :visits where name = :name",
-                    {"visits": state.marks.visits, "name": state.name},
+                    f"update {tables.STATE} set analyzed = :counted where name = :name",
+                    {"counted": state.marks.counted, "name": state.name},
                 )
             if self.dialect == "sqlite":  # whose other connections read it anew only where the schema has changed
                 work.do("create table analyzed (at)")
                 work.do("drop table analyzed")
-        self.states |= {state.name: replace(state, analyzed=state.marks.visits) for state in due}
+        self.states |= {state.name: replace(state, analyzed=state.marks.counted) for state in due}
 
 
 def _asked(work: Work, sql: str, values: Mapping[str, int]) -> int:

@@ -15,6 +15,7 @@ from crumby.rollups.files import Rollup
 from crumby.rollups.work import Work
 
 TABLE: Final = "rollup_kept"
+TABLES: Final = ("visits", "events", "totals")  # whose ids it notes
 
 
 class Kept(NamedTuple):
@@ -23,20 +24,23 @@ class Kept(NamedTuple):
     day: int  # 20260131: the days before it are kept
     visits: int = 0  # ids: the last ones that had been counted when it began anew
     events: int = 0
+    totals: int = 0  # not from the beginning: see `create`
 
 
 def is_there(work: Work) -> bool:
-    return work.has(TABLE)
+    return work.has(TABLE) and "totals" in work.columns(f"select * from {TABLE} where 1 = 0")
 
 
 def create(work: Work) -> None:
-    """Its columns stay as they are in versions to come, or else what they keep goes with them."""
+    """Its columns stay in versions to come, or else what they keep goes with them; others may join them."""
     text = 'varchar({}) collate "C" not null' if work.dialect == "postgresql" else "varchar({}) not null"
     work.do(
         f"create table if not exists {TABLE} (name {text.format(64)} primary key, mark {text.format(64)}, "
         f"shape {text.format(64)}, day bigint not null, visits bigint not null, events bigint not null)"
         + tables.KINDS[work.dialect]
     )
+    if not is_there(work):
+        work.do(f"alter table {TABLE} add column totals bigint not null default 0")
 
 
 def read(work: Work) -> Mapping[str, Kept]:
@@ -53,6 +57,13 @@ def put(work: Work, name: str, kept: Kept) -> None:
 
 def drop(work: Work, name: str) -> None:
     work.do(f"delete from {TABLE} where name = :name", {"name": name})
+
+
+def has_totals(work: Work, name: str, until: int) -> None:
+    """It has counted these: noted at once, for it outlasts the rollup's state."""
+    work.do(
+        f"update {TABLE} set totals = :until where name = :name and totals < :until", {"name": name, "until": until}
+    )
 
 
 def mark(work: Work) -> str:

@@ -1,6 +1,7 @@
 """How far each rollup has come: a row of the state table, written in the transaction that brings it there."""
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, NamedTuple
@@ -17,10 +18,24 @@ class Marks(NamedTuple):
     events: int = 0
     engagements: int = 0
     amended: int = 0
+    totals: int = 0
 
     def behind(self, heads: "Marks") -> int:
-        """How many ids of visits and events are still to come."""
-        return max(0, heads.visits - self.visits) + max(0, heads.events - self.events)
+        """How many ids of visits, events and totals are still to come."""
+        return sum(
+            max(0, head - mark)
+            for head, mark in ((heads.visits, self.visits), (heads.events, self.events), (heads.totals, self.totals))
+        )
+
+    @property
+    def counted(self) -> int:
+        """How much there may be in a rollup's tables."""
+        return self.visits + self.totals
+
+    @property
+    def rows(self) -> int:
+        """As heads: how many ids of visits, events and totals there are."""
+        return NONE.behind(self)
 
 
 NONE: Final = Marks()
@@ -32,6 +47,7 @@ class Again(NamedTuple):
     day: int = 0  # 20260131
     visits: int = 0
     events: int = 0
+    totals: int = 0
 
     def ends(self, marks: Marks) -> bool:
         return marks.visits >= self.visits and marks.events >= self.events
@@ -54,8 +70,9 @@ class State:
     zone: str
     marks: Marks = NONE
     witness: str = ""  # of the visit at its mark
+    witness_total: str = ""  # of the total
     complete: bool = False  # it has come to the end once
-    analyzed: int = -1  # visits that there were when its tables were analyzed last
+    analyzed: int = -1  # visits and totals that there were when its tables were analyzed last
     version: int = 0  # another one whenever a day before today has changed
     kept: Again = NEW  # of rollup_kept: what it must not count again
 
@@ -73,9 +90,9 @@ def read(work: Work) -> list[State]:
 
 
 def _state(name: str, hash_: str, zone: str, *facts: Any) -> State:
-    *marks, witness, complete, analyzed, version, day, visits, events = facts
-    kept = Again(day, visits, events)
-    return State(name, hash_, zone, Marks(*marks), witness, bool(complete), analyzed, version, kept)
+    marks, others = facts[: len(Marks._fields)], facts[len(Marks._fields) :]
+    witness, of_total, complete, analyzed, version, *kept = others
+    return State(name, hash_, zone, Marks(*marks), witness, of_total, bool(complete), analyzed, version, Again(*kept))
 
 
 def columns() -> list[str]:
@@ -111,14 +128,27 @@ def witness(work: Work, visit: int) -> str:
     return next((_testimony(*row) for row in work.rows(last, {"visit": visit})), "")
 
 
+def witness_total(work: Work, total: int) -> str:
+    """The last total that is in it, and what tells it from any other that may come to have its id."""
+    if not total:
+        return ""
+    there = "select t.origin, t.rollup, t.day, t.prev_day, t.keys, t.sums from totals t where t.id = :total"
+    return next((f"{total} {_checksum(row)}" for row in work.rows(there, {"total": total})), "")
+
+
+def _checksum(row: Iterable[object]) -> str:
+    return hashlib.blake2b(repr(list(row)).encode(errors="replace"), digest_size=16).hexdigest()
+
+
 def sound(work: Work, states: Iterable[State]) -> list[State]:
-    """Those whose witness is still there, or has been taken out since."""
-    known: dict[tuple[str, int, int], bool] = {}
+    """Those whose witnesses are still there, or have been taken out since."""
+    known: dict[Hashable, bool] = {}
 
     def testified(state: State) -> bool:
-        key = (state.witness, state.marks.visits, state.marks.amended)
+        key = (state.witness, state.witness_total, state.marks.visits, state.marks.amended, state.marks.totals)
         if key not in known:
-            known[key] = _testifies(work, state)
+            of_totals = state.witness_total == witness_total(work, state.marks.totals)
+            known[key] = of_totals and _testifies(work, state)
         return known[key]
 
     return list(filter(testified, states))
@@ -152,6 +182,7 @@ def _row(state: State) -> dict[str, Any]:
         "zone": state.zone,
         **state.marks._asdict(),
         "witness": state.witness,
+        "witness_total": state.witness_total,
         "complete": int(state.complete),
         "analyzed": state.analyzed,
         "version": state.version,

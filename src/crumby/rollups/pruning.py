@@ -139,7 +139,8 @@ class Prune:
             behind = [state for state in states if not self._knows(known.get(state.name))]
             for state in behind:
                 shape = engine.rollups[state.name].shape
-                facts = Kept(self._mark, shape, self.horizon.number, state.marks.visits, state.marks.events)
+                counted = state.marks.visits, state.marks.events, state.marks.totals
+                facts = Kept(self._mark, shape, self.horizon.number, *counted)
                 kept.put(work, state.name, facts)
         return bool(behind)
 

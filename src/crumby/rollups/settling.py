@@ -2,7 +2,8 @@
 
 SQLite gives ids in the order of commits. A server gives them before: an id that is missing below the greatest may be
 of a transaction which is not over, or of one that never was. So where one is missing, the chunk ends at what was there
-some seconds ago.
+some seconds ago. The nodes of a Galera cluster leave ids out all the time, for those of the others; and while one of
+them is silent, no transaction ends on any: such seconds do not count.
 """
 
 import time
@@ -13,6 +14,7 @@ from crumby.rollups.marks import Marks
 from crumby.rollups.work import Work
 
 SETTLING_S: Final = 4.0  # that a transaction may take
+HEADS: Final = f"select {', '.join(f'(select max(id) from {table})' for table in Marks._fields)}"
 
 
 class Heads:
@@ -22,8 +24,12 @@ class Heads:
         self._observed: deque[tuple[float, Marks]] = deque()
 
     def now(self, work: Work) -> Marks:
-        heads = Marks(*(work.rows(f"select max(id) from {table}")[0][0] or 0 for table in Marks._fields))
+        heads = Marks(*(head or 0 for head in work.rows(HEADS)[0]))
         now = time.monotonic()
+        if work.moves is None:
+            return heads
+        if not work.moves:
+            self._observed.clear()
         self._observed.append((now, heads))
         while len(self._observed) > 1 and now - self._observed[1][0] >= SETTLING_S:
             self._observed.popleft()
@@ -38,7 +44,7 @@ class Heads:
         return heads if time.monotonic() - then >= SETTLING_S else Marks()
 
     def chunk(self, work: Work, after: Marks, heads: Marks, most: int) -> Marks:
-        """Its last ids: of visits and events so many at the most, all that was told, and all that was amended.
+        """Its last ids: of visits, events and totals so many at the most, all that was told, and all that was amended.
 
         Whoever amends holds the rollups' lock, so that none is missing.
         """
@@ -47,6 +53,7 @@ class Heads:
             self._end(work, "events", after.events, heads, most),
             self._end(work, "engagements", after.engagements, heads, heads.engagements),
             max(after.amended, heads.amended),
+            self._end(work, "totals", after.totals, heads, most),
         )
 
     def _end(self, work: Work, table: str, after: int, heads: Marks, most: int) -> int:

@@ -32,9 +32,11 @@ def state_table(dialect: str) -> str:
         f"hash {text.format(64)}, "  # of its file
         f"zone {text.format(64)}, "  # whose days it counts by
         f"visits {number}, events {number}, engagements {number}, amended {number}, "  # the last ones that are in it
+        f"totals {number}, "
         f"witness {text.format(100)}, "  # tells whether that visit is still the one that it was
+        f"witness_total {text.format(100)}, "  # the same of that total
         f"complete {number}, "  # 1 once it has come to the end
-        f"analyzed {number}, "  # visits that there were when its tables were analyzed last
+        f"analyzed {number}, "  # visits and totals that there were when its tables were analyzed last
         f"version {number})" + KINDS[dialect]
     )
 

@@ -1,11 +1,12 @@
 """A connection that rollups are worked out on, as the engine sees it: the embedded database's or a server's.
 
 Only one process works at a time. In SQLite the rollups lie in a file of their own, which has a lock of its own, and
-the database beside it is only read.
+the database beside it is only read. In a cluster, whose nodes know their own locks alone, they take turns.
 """
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -14,12 +15,15 @@ from urllib.parse import quote
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
+from crumby import cluster
 from crumby.database import LOG_KEPT, PRAGMAS
 from crumby.migrations import make_for_owner
 from crumby.wiping import SECURE, restart_log
 
 LOCK: Final = "crumby rollups"
 LOCK_NUMBER: Final = 0x6372756D62  # PostgreSQL names its locks by numbers; "crumb"
+LEASE_S: Final = 30  # that a step may take in a cluster, before another process goes on in its place
+STALL_S: Final = 2.0  # that a commit takes in a cluster which waits for a silent node
 BUSY_S: Final = 2.0
 STATEMENTS: Final = 400  # that SQLite keeps compiled: some five for each rollup
 STEPS: Final = 100_000  # of SQLite's machine, some milliseconds, between two looks whether to go on
@@ -74,6 +78,8 @@ class Writing(Protocol):
 
 class Work(Protocol):
     dialect: str
+    moves: bool | None
+    """Whether rows that are on their way arrive as time goes by: not in a cluster that stood still; None: unknown."""
 
     def rows(self, sql: str, values: Mapping[str, Any] = {}) -> Sequence[Any]: ...
     def do(self, sql: str, values: Mapping[str, Any] = {}) -> int:
@@ -81,6 +87,11 @@ class Work(Protocol):
 
     def plain(self, sql: str) -> int:
         """The same, where nothing is bound: a colon is a colon, and a percent sign one."""
+
+    def plain_rows(self, sql: str) -> Sequence[Any]:
+        """The same, of what answers rows."""
+
+    def each(self, sql: str, values: Sequence[Mapping[str, Any]]) -> None: ...
 
     def columns(self, sql: str) -> list[str]:
         """Of the answer. Nothing is bound."""
@@ -114,6 +125,7 @@ class SqliteWriting:
     """A connection, as `Writing` has it."""
 
     dialect = "sqlite"
+    moves: bool | None = True
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -176,6 +188,9 @@ class SqliteWork(SqliteWriting):
 
     def plain(self, sql: str) -> int:
         return self._connection.execute(sql).rowcount
+
+    def plain_rows(self, sql: str) -> Sequence[Any]:
+        return self._connection.execute(sql).fetchall()
 
     def columns(self, sql: str) -> list[str]:
         cursor = self._connection.execute(sql)
@@ -259,6 +274,7 @@ class ServerWork:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.dialect = connection.dialect.name
+        self.moves: bool | None = None if cluster.is_there(connection) else True
 
     def rows(self, sql: str, values: Mapping[str, Any] = {}) -> Sequence[Any]:
         return self._connection.execute(text(sql), values).fetchall()
@@ -268,6 +284,9 @@ class ServerWork:
 
     def plain(self, sql: str) -> int:
         return self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).rowcount
+
+    def plain_rows(self, sql: str) -> Sequence[Any]:
+        return self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).fetchall()
 
     def columns(self, sql: str) -> list[str]:
         found = self._connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
@@ -289,10 +308,34 @@ class ServerWork:
             if not self._connection.invalidated:
                 self._connection.rollback()
 
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
+        cluster.undo(self._connection)
+        return self._in_turn() if cluster.is_there(self._connection) else self._locked()
+
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
+    def _in_turn(self) -> Iterator[None]:
+        """Where the turn was over before the work was, nothing of it is committed."""
+        turn = cluster.Turn(self._connection, LOCK, LEASE_S)
+        began = time.monotonic()
+        if not turn.take():
+            raise Busy
+        self.moves = time.monotonic() - began < STALL_S
+        try:
+            with cluster.given_back(turn, self._connection):
+                yield
+                if not turn.ends():
+                    raise Busy
+                self._connection.commit()
+        except DBAPIError as error:
+            if cluster.crossed(error):
+                raise Busy from error
+            raise
+        finally:
+            self.moves = None
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
         """The lock is the connection's, so that it outlasts the commits that MySQL puts around each `create table`."""
-        self._connection.rollback()
         lock, unlock = (
             (f"get_lock(concat('{LOCK} ', database()), 0)", f"release_lock(concat('{LOCK} ', database()))")
             if self.dialect == "mysql"

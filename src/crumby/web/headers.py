@@ -129,7 +129,7 @@ class SharedPaths:
             app,
             allow_methods=["GET", "POST"],
             allow_headers=["Content-Type"],
-            expose_headers=["ETag", "X-Crumby", "X-Crumby-Truncated"],
+            expose_headers=["ETag", "X-Crumby", "X-Crumby-Truncated", "X-Crumby-Imported"],
             max_age=21_600,
             **_allowed(origins),
         )
