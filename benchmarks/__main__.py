@@ -17,6 +17,7 @@ SHORT: Final = {
     "memory": [],
     "start": [],
     "pages": ["--rounds", "2", "--periods", "last_30_days"],
+    "importing": ["--lines", "50000", "--times", "1,4"],
     "rivals": ["--seconds", "2", "--rounds", "2"],
 }
 

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.fill import Filling, kept
 from benchmarks.people import MONTHS, People
 
-COMMANDS = ("durability", "fill", "ingest", "pages", "plots", "reports", "rivals", "tables")
+COMMANDS = ("durability", "fill", "importing", "ingest", "pages", "plots", "reports", "rivals", "tables")
 VISITS = 2000
 UNTIL = datetime(2026, 3, 29, 14)  # noqa: DTZ001 - UTC, as the tables have it
 NOBODY = "('', 'null')"

@@ -64,9 +64,9 @@ async def _rolled_up(settings: Settings, names: Sequence[str], *, rebuild: bool)
                 await rollups.forget(names)
                 _tell(await rollups.kept())
             with progress() as bar:
-                await _to_the_end(rollups, bar)
+                await to_the_end(rollups, bar)
                 while await rollups.put_right():
-                    await _to_the_end(rollups, bar)
+                    await to_the_end(rollups, bar)
             return [each for each in await rollups.listed() if not names or each.name in names]
 
 
@@ -75,7 +75,7 @@ def _tell(kept: date | None) -> None:
         print(f"crumby: days before {kept}, whose visits were pruned, stay as they were counted", file=sys.stderr)
 
 
-async def _to_the_end(rollups: Rollups, bar: Progress) -> None:
+async def to_the_end(rollups: Rollups, bar: Progress) -> None:
     task = bar.add_task("counting", total=None)
     await rollups.finish(lambda done, of: bar.update(task, completed=done, total=of))
 

@@ -22,6 +22,7 @@ class Verb(NamedTuple):
     module: str
     help: str
     panel: str  # of the help
+    function: str = ""  # where Python forbids that it be called like the verb
 
 
 SERVE: Final = "Serve"
@@ -52,7 +53,8 @@ VERBS: Final = {
     "token": Verb("tokens", "Let programs in: make, list and withdraw their tokens.", PEOPLE),
     "backup": Verb("backup", "Write all of the database into one file, while Crumby runs.", DATA),
     "restore": Verb("backup", "Make the database hold what a backup does.", DATA),
-    "export": Verb("export", "Write down all that is stored of a visitor, who asked for it.", DATA),
+    "import": Verb("imports", "Bring the history along that another program, or an access log, has.", DATA, "import_"),
+    "export": Verb("export", "Write down all that is stored, or what is stored of a visitor.", DATA),
     "forget": Verb("forget", "Delete all that is stored of a visitor or an address.", DATA),
     "prune": Verb("prune", "Delete visits and events that are too old; their totals stay.", DATA),
     "geoip": Verb("geoip", "Download a City database, check it, and put it in its place.", UPKEEP),
@@ -87,8 +89,9 @@ def command(verb: str | None) -> Any:
         pretty_exceptions_enable=False,
     )
     app.callback(epilog="What a verb takes, and examples: crumby VERB --help")(_options)
-    for name, (module, meaning, panel) in VERBS.items():
-        found = getattr(import_module(f"crumby.cli.{module}"), name) if name == verb else _not_asked_for
+    for name, (module, meaning, panel, function) in VERBS.items():
+        asked_for = name == verb
+        found = getattr(import_module(f"crumby.cli.{module}"), function or name) if asked_for else _not_asked_for
         told: dict[str, Any] = {"help": meaning, "rich_help_panel": panel, "epilog": epilog(EXAMPLES[name])}
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name, **told)
