@@ -33,6 +33,8 @@ from crumby.background import beside
 from crumby.database import Database, open_database
 from crumby.days import kept_calendar, try_to_cover
 from crumby.errors import BadRequest, CrumbyError, MethodNotAllowed, NotFound
+from crumby.exporting import routes as exporting
+from crumby.exporting.routes import Exports
 from crumby.georefresh import keep_fresh
 from crumby.ingest import health
 from crumby.ingest.agent import warm_up
@@ -116,6 +118,7 @@ class State(TypedDict):
     rollups: Rollups
     answering: Answering
     streams: Streams
+    exports: Exports
     writer: Writer
     paths: Paths
     visitors: Visitors
@@ -166,6 +169,7 @@ def _routes(settings: Settings, queries: QueryFolders, paths: Paths) -> list[Bas
         *paths.routes(),
         Route(OPT_OUT_PATH, opt_out),
         *health.routes,
+        *exporting.routes,  # before the queries, of which none is called so
         *reporting.routes,
         *live.routes,
         *badge.routes,
@@ -243,6 +247,7 @@ def _lifespan(settings: Settings, queries: QueryFolders, paths: Paths, proxies: 
                 rollups=rollups,
                 answering=answering,
                 streams=streams,
+                exports=Exports(),
                 writer=writer,
                 paths=paths,
                 visitors=await stack.enter_async_context(open_visitors(database.engine, known_by=settings.visitor_id)),
@@ -313,13 +318,14 @@ class Document:
         return api
 
     def _extended(self, document: dict[str, Any]) -> dict[str, Any]:
+        from crumby.exporting.operations import OPERATIONS as OF_EXPORTS
         from crumby.ingest.operations import operations as of_hits
         from crumby.reporting.openapi import components, paths
         from crumby.reporting.operations import OPERATIONS as OF_STREAMS
         from crumby.sharing.operations import OPERATIONS as OF_SHARES
 
         found = self._queries.all()
-        operations = {**paths(found), **OF_STREAMS, **OF_SHARES, **of_hits(self._paths)}
+        operations = {**paths(found), **OF_STREAMS, **OF_EXPORTS, **OF_SHARES, **of_hits(self._paths)}
         return {**document, "paths": operations, "components": components(found)}
 
 

@@ -21,7 +21,7 @@ VERBS = {
     "demo": "Fill an empty database with a year of visits, to look at.",
     "doctor": "Look for what is amiss, and say what to do about it.",
     "env": "Show the configuration in force; secrets are hidden.",
-    "export": "Write down all that is stored of a visitor, who asked for it.",
+    "export": "Write down all that is stored, or what is stored of a visitor.",
     "forget": "Delete all that is stored of a visitor or an address.",
     "geoip": "Download a City database, check it, and put it in its place.",
     "init": "Write a commented crumby.cfg into this folder.",
