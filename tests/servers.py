@@ -289,7 +289,7 @@ class MariaDB(DatabaseServer):
 
     def prepare(self) -> None:
         self.daemon = require("mariadbd")
-        self.owner = [f"--user={'root' if os.geteuid() == 0 else _login()}"]
+        self.owner = [f"--user={self.account or _login()}"]
         install = find("mariadb-install-db")
         assert install, "mariadb-install-db belongs to mariadb-server"
         self.run(

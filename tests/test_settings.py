@@ -53,6 +53,7 @@ def test_nothing_is_required() -> None:
     assert asdict(load_settings({})) == {
         "domain": "",
         "sqlalchemy_database_uri": "sqlite:///~/crumby.db",
+        "reports_database_uri": None,
         "geoip2_database_name": HOME / "GeoLite2-City.mmdb",
         "geoip2_refresh_days": 0,
         "geoip2_source": None,

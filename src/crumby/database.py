@@ -1,4 +1,4 @@
-"""The database: its URL, one engine that writes and one that only reads.
+"""The database: its URL, one engine that writes and one that only reads, of the same server or of one that follows it.
 
 SQLite gets the pragmas that make a commit durable (WAL, `synchronous = full`), and readers that cannot write;
 the servers get read-only sessions with a time limit for reports, and UTC everywhere.
@@ -19,6 +19,7 @@ import re2
 from sqlalchemy import URL, Table, event, make_url
 from sqlalchemy.exc import DisconnectionError
 
+from crumby import cluster
 from crumby.engines import AsyncEngine, create_async_engine
 from crumby.errors import ConfigurationError
 from crumby.migrations import make_for_owner
@@ -57,6 +58,7 @@ class Database:
     hits: AsyncEngine  # writes hits; on MySQL by statements that are prepared, where they have no ids to give
     reports: AsyncEngine  # reads; a statement that runs past the limit is stopped
     sqlite_path: Path | None  # of the embedded database
+    replica: AsyncEngine | None = None  # of the server that reports ask, where it is not the one that is written to
     traffic: Traffic = field(default_factory=Traffic)
 
     @property
@@ -64,23 +66,29 @@ class Database:
         """`sqlite`, `mysql` (MariaDB as well) or `postgresql`."""
         return self.engine.dialect.name
 
+    @property
+    def asked(self) -> AsyncEngine:
+        """Of the server that reports ask, without their limits."""
+        return self.replica or self.engine
+
 
 @contextlib.asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """Both engines, for as long as the context lasts. Nothing is connected before it is used."""
     url = async_url(settings.sqlalchemy_database_uri)
-    opened = _open_sqlite if url.get_backend_name() == "sqlite" else _open_server
-    database = opened(url, settings)
+    replica = _replica_url(url, settings.reports_database_uri)
+    embedded = url.get_backend_name() == "sqlite"
+    database = _open_sqlite(url, settings) if embedded else _open_server(url, replica, settings)
     try:
         yield database
     finally:
         with contextlib.suppress(TimeoutError):  # a frozen server would keep its goodbye for ever
             async with asyncio.timeout(GOODBYE):
-                for engine in {database.engine, database.hits, database.reports}:
+                for engine in {database.engine, database.hits, database.reports, database.asked}:
                     await engine.dispose()
 
 
-def async_url(uri: str) -> URL:
+def async_url(uri: str, key: str = "SQLALCHEMY_DATABASE_URI") -> URL:
     """The URL with the async driver of its database, whatever driver it named.
 
     `mysql+pymysql://root:pw@localhost/crumby` → `mysql+asyncmy://…`; `sqlite:///~/crumby.db` → the home folder.
@@ -89,7 +97,7 @@ def async_url(uri: str) -> URL:
     backend = url.drivername.partition("+")[0]
     if backend not in DRIVERS:
         known = ", ".join(DRIVERS)
-        raise ConfigurationError(f"SQLALCHEMY_DATABASE_URI: Crumby does not speak {backend!r}, only {known}")
+        raise ConfigurationError(f"{key}: Crumby does not speak {backend!r}, only {known}")
     url = url.set(drivername=DRIVERS[backend])
     if backend == "sqlite":
         return _sqlite_url(url)
@@ -99,6 +107,22 @@ def async_url(uri: str) -> URL:
     if url.drivername == "mysql+asyncmy":
         url = url.update_query_dict({"charset": "utf8mb4"})
     return url
+
+
+def _replica_url(url: URL, uri: str | None) -> URL | None:
+    """Of what replicates the other one. Raises ConfigurationError for what can't."""
+    if uri is None:
+        return None
+    key = "REPORTS_DATABASE_URI"
+    if url.get_backend_name() == "sqlite":
+        raise ConfigurationError(f"{key}: SQLite has no replica; leave it out, or use MariaDB or PostgreSQL")
+    replica = make_url(uri)
+    if DRIVERS.get(replica.get_backend_name()) != url.drivername:
+        raise ConfigurationError(
+            f"{key}: {replica.get_backend_name()} is no replica of the {url.get_backend_name()} that "
+            "SQLALCHEMY_DATABASE_URI names; both have to be of one kind"
+        )
+    return async_url(uri, key)
 
 
 def _sqlite_url(url: URL) -> URL:
@@ -186,7 +210,7 @@ def _regexp(pattern: str, text: str | None) -> bool | None:
     return None if text is None else bool(re2.search(pattern, text))
 
 
-def _open_server(url: URL, settings: Settings) -> Database:
+def _open_server(url: URL, replica_url: URL | None, settings: Settings) -> Database:
     # Among a statement's values are links, hashes and addresses: no log, and no traceback, is the place for them.
     options: dict[str, Any] = {"echo": settings.sqlalchemy_echo, "hide_parameters": True, "pool_pre_ping": True}
     engine = hits = create_async_engine(url, **options)
@@ -194,7 +218,7 @@ def _open_server(url: URL, settings: Settings) -> Database:
         hits = create_async_engine(url, connect_args={"stmt_cache_size": PREPARED}, **options)
         for each in (engine, hits):
             event.listen(each.sync_engine, "connect", _lock_no_gaps)
-        reports = create_async_engine(url, **options)
+        reports = create_async_engine(replica_url or url, **options)
         event.listen(reports.sync_engine, "connect", _limit_mysql(settings.query_timeout))
         event.listen(reports.sync_engine, "connect", _take_little)
         event.listen(reports.sync_engine, "begin", _begin_read_only)
@@ -206,10 +230,14 @@ def _open_server(url: URL, settings: Settings) -> Database:
             "timezone": "UTC",
         }
         options["execution_options"] = {"postgresql_readonly": True}  # each transaction, whatever the session says
-        reports = create_async_engine(url, connect_args={"server_settings": limits}, **options)
-    for each in {engine, hits, reports}:
+        reports = create_async_engine(replica_url or url, connect_args={"server_settings": limits}, **options)
+    replica = create_async_engine(replica_url, **options) if replica_url else None
+    for each in {engine, hits, reports, replica or engine}:
         event.listen(each.sync_engine, "do_connect", _connect)
-    return Database(engine, hits, reports, None)
+        if url.drivername == "mysql+asyncmy":
+            event.listen(each.sync_engine, "connect", _see_what_others_committed)
+            event.listen(each.sync_engine, "handle_error", _leave_a_node_that_is_out)
+    return Database(engine, hits, reports, None, replica=replica)
 
 
 def _connect(dialect: Any, _record: object, args: Any, kwargs: Any) -> Any:
@@ -254,6 +282,21 @@ def _lock_no_gaps(connection: Any, _record: object) -> None:
     if not cursor.fetchone()[0]:
         cursor.execute("set session transaction isolation level read committed")
     cursor.close()
+
+
+def _see_what_others_committed(connection: Any, _record: object) -> None:
+    """A hit's time on the page, or a sign-in, may come to another node of a cluster than what it is of."""
+    cursor = connection.cursor()
+    cursor.execute(cluster.ASKED)
+    if (cursor.fetchone() or ("", ""))[1] == "ON":
+        cursor.execute(cluster.CAUSAL)
+    cursor.close()
+
+
+def _leave_a_node_that_is_out(context: Any) -> None:
+    """It takes connections, and no statement, not even one that undoes the last: as if it were gone."""
+    said = getattr(context.original_exception, "args", ())
+    context.is_disconnect = context.is_disconnect or said[:1] == (cluster.OUT,)
 
 
 def _take_little(connection: Any, _record: object) -> None:

@@ -64,6 +64,13 @@ class Settings:
         str,
         Key(values.database_url, "Database URL: SQLite, MySQL, MariaDB or PostgreSQL, in SQLAlchemy's syntax."),
     ] = "sqlite:///~/crumby.db"
+    reports_database_uri: Annotated[
+        str | None,
+        Key(
+            values.unset_or(values.database_url),
+            "URL of a replica of that database, which reports ask in its place. Unset: there is none.",
+        ),
+    ] = None
     geoip2_database_name: Annotated[
         Path,
         Key(values.path, "The City database (.mmdb) that geolocates visits. Absent: places stay empty."),

@@ -14,6 +14,7 @@ from crumby.values import without_keys
 
 HIDDEN: Final = "********"
 SECRETS: Final = ("SECRET_KEY", "METRICS_TOKEN", "MAXMIND_LICENSE_KEY")
+DATABASES: Final = ("SQLALCHEMY_DATABASE_URI", "REPORTS_DATABASE_URI")
 
 
 def env(json_: Json = False) -> None:
@@ -33,9 +34,14 @@ def redacted(settings: Settings) -> dict[str, Any]:
     for key in SECRETS:
         values[key] = values[key] and HIDDEN
     values["GEOIP2_SOURCE"] = settings.geoip2_source and without_keys(settings.geoip2_source)
-    url = make_url(settings.sqlalchemy_database_uri)
-    values["SQLALCHEMY_DATABASE_URI"] = url.set(query=dict.fromkeys(url.query, HIDDEN)).render_as_string()
+    for key in DATABASES:
+        values[key] = values[key] and _without_password(str(values[key]))
     return dict(sorted(values.items()))
+
+
+def _without_password(uri: str) -> str:
+    url = make_url(uri)
+    return url.set(query=dict.fromkeys(url.query, HIDDEN)).render_as_string()
 
 
 def _plain(value: object) -> object:

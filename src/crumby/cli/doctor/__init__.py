@@ -3,6 +3,7 @@
 finding.py        what is found, and how bad it is
 configuration.py  settings that do not go together, secrets, and files that others can read
 database.py       whether it answers, its schema, its commits, its users
+replica.py        the replica that reports ask, if there is one
 clock.py          whose clock is wrong
 upkeep.py         what is done once a day, and what is counted beforehand
 traffic.py        whether visitors have addresses of their own
@@ -24,7 +25,7 @@ import typer
 from rich.table import Table
 
 from crumby import __version__
-from crumby.cli.doctor import clock, configuration, database, disk, places, queries, tracker, traffic, upkeep
+from crumby.cli.doctor import clock, configuration, database, disk, places, queries, replica, tracker, traffic, upkeep
 from crumby.cli.doctor.finding import Finding, Patient
 from crumby.cli.people import Json, show
 from crumby.database import open_database
@@ -66,6 +67,8 @@ async def _of(patient: Patient) -> AsyncIterator[Finding]:
     for finding in [*configuration.look(patient), *disk.look(patient)]:
         yield finding
     async for finding in database.look(patient, clock.look, upkeep.look, traffic.look):
+        yield finding
+    async for finding in replica.look(patient):
         yield finding
     async for finding in queries.look(patient):
         yield finding

@@ -29,8 +29,9 @@ async def look(patient: Patient, *questions: Question) -> AsyncIterator[Finding]
     if path and not path.exists():
         yield Finding("ok", "database", f"{shown} is not there yet; `crumby run` makes it")
         return
+    reader = database.reports if path else database.engine  # reports of a server may ask another one
     try:
-        async with asyncio.timeout(PATIENCE), database.reports.connect() as connection:
+        async with asyncio.timeout(PATIENCE), reader.connect() as connection:
             yield Finding("ok", "database", f"{shown} answers")
             tables = await connection.run_sync(lambda sync: set(inspect(sync).get_table_names()))
             yield await _schema(connection, tables)
