@@ -43,6 +43,7 @@ and a question through the right one:
     reporting/interval.py its hours, days, weeks or months
     reporting/filters.py country=SE → the visits that are left
     reporting/rolled.py where a rollup has what is asked for, its rows in the place of visits
+    reporting/imported.py and whether it has days that another program had counted
     reporting/view.py   all of that, with sort and limit: what of the answer is to be seen
     reporting/answering.py one answer for all who ask the same
     reporting/flight.py those who wait for it
@@ -75,14 +76,15 @@ go after some days, `retention.py`, and their counts stay; `subjects.py` finds a
 tell or to forget it, and `wiping.py` sees to it that what was deleted is not in the file.
 
 Around them: `web/` is what people see, `accounts/` who they are, `tokens.py` what lets their programs in, `expiry.py`
-until when, `asking.py` how they ask, `cli/` the terminal, `demo/` visitors who do not exist, `ingest/health.py` what a
-monitor asks, `app.py` puts it all together. Below them: `tables.py` is the schema, `migrations/` the way to it,
-`database.py` the engines, `engines.py` SQLAlchemy's without its ORM, `offsets.py` the clocks' changes, `durability.py`
-what their commits are worth, `backup/` all of the database in one file and back, `days.py` the calendar, `settings.py`
-the configuration, `values.py` what a key of it takes, `background.py` what runs beside the requests, `traffic.py` how
-many hits come, `leaving.py` when it is to end, `accesslog.py` a line for each request, `logs.py` how
-all lines are written, `georefresh.py` a new City database each week, `reasons.py` why
-hits were refused, in words, `errors.py` what can go wrong, `mishaps.py` what nobody thought of.
+until when, `asking.py` how they ask, `cli/` the terminal, `demo/` visitors who do not exist, `ingest/health.py` what
+a monitor asks, `app.py` puts it all together. Below them: `tables.py` is the schema, `migrations/` the way to it,
+`database.py` the engines, `engines.py` SQLAlchemy's without its ORM, `cluster.py` Galera's turns, `offsets.py` the
+clocks' changes, `durability.py` what their commits are worth, `importing/` history that others recorded, `exporting/`
+all of ours, to be taken along, `backup/` all of the database in one file and back, `days.py` the calendar,
+`settings.py` the configuration, `values.py` what a key of it takes, `background.py` what runs beside the requests,
+`traffic.py` how many hits come, `leaving.py` when it is to end, `accesslog.py` a line for each request, `logs.py` how
+all lines are written, `georefresh.py` a new City database each week, `reasons.py` why hits were refused, in words,
+`errors.py` what can go wrong, `mishaps.py` what nobody thought of.
 Nothing above is known below, and neither half knows the other.
 """
 

@@ -12,6 +12,7 @@ from tests.docs.pages import Command
 CONTAINER = "takes Docker"
 DUMP = "asks the server of that machine: tests/deployment/test_dumps.py does it with one of its own"
 FOR_EVER = "has no end: tests/reporting/test_events_stream.py, tests/cli/test_tail.py"
+FOLLOWS = "has no end: tests/cli/test_import.py, tests/importing/test_access_log_followed.py"
 INSTALL = "asks the package index: tests/test_packaging.py installs the wheel"
 INTERNET = "asks the internet: tests/cli/test_geoip.py, tests/cli/test_lists.py"
 LIST = "a list of the verbs, most of which want more words"
@@ -40,6 +41,7 @@ NOT_RUN: Final = {
     ("docs/get-started.md", "pip install"): INSTALL,
     ("docs/get-started.md", "python3 -m http.server"): SITE,
     ("docs/live.md", "curl -sN"): FOR_EVER,
+    ("docs/migrate.md", "crumby import --follow"): FOLLOWS,
     ("docs/places.md", "cd && crumby geoip"): INTERNET,
     ("docs/places.md", "crumby geoip"): INTERNET,
     ("docs/privacy.md", "crumby forget 1234567890123456789"): PROMPT,

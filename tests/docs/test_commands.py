@@ -21,13 +21,17 @@ VISIT = """curl --user-agent Firefox --data '{"id": "000000000000000000000000000
 "cid": "1234567890123456789", "dl": "http://127.0.0.1:8000/"}' http://127.0.0.1:5000/hit"""
 LANGUAGES = next(block.text for block in blocks("README.md") if block.text.startswith("-- Languages"))
 OLD = f"""python -c "import sqlite3; sqlite3.connect('crumby.db').executescript(open('{LEGACY}').read())" """
+LINE = '203.0.113.7 - - [01/Mar/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 512 "-" "Mozilla/5.0 Firefox/140.0"'
+OTHER = '203.0.113.7 [01/Mar/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 "-" "Mozilla/5.0 Firefox/140.0"'
+HISTORY = f"""(cd '{ROOT}/tests/importing/fixtures/plausible' && python -m zipfile -c ~/plausible.zip *.csv)
+    mkdir -p ~/logs; echo '{LINE}' >~/logs/access.log; echo '{OTHER}' >~/logs/other.log"""
 # What a page takes for granted: it does not say it, or says it in words.
 BEFORE = {
     "README.md": f"""
         export CRUMBY_QUERIES=~/queries CRUMBY_METRICS_TOKEN=a-token-of-a-monitor METRICS_TOKEN=a-token-of-a-monitor
         mkdir -p ~/queries/public && cat >~/queries/public/languages.sql <<'SQL'\n{LANGUAGES}\nSQL\n""",
     "docs/live.md": ANN,
-    "docs/migrate.md": f"echo \"DOMAIN = ''\" >~/crumby.cfg; {OLD}",
+    "docs/migrate.md": f"echo \"DOMAIN = ''\" >~/crumby.cfg; {OLD}; {HISTORY}",
     "docs/privacy.md": "export CRUMBY_RETENTION_DAYS=760",
     "docs/sharing.md": ANN,
 }
