@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -145,8 +146,10 @@ def test_a_link_stands_whole_in_a_narrow_terminal(verb: Ask) -> None:
     assert f"http://stats.bakery.example/share/{token}" in verb("shares", COLUMNS="66", **domain).out
 
 
-def test_a_link_is_withdrawn_by_its_number_or_its_token(verb: Ask) -> None:
+def test_a_link_is_withdrawn_by_its_number_or_its_token(verb: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     verb("share", "One")
+    chance = iter(["-a-token-like-an-option", "a-token-of-a-link-made"])
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda _octets: next(chance))
     token = LINK.fullmatch(verb("share", "Two").out)[1]  # type: ignore[index]
     assert verb("unshare", token) == (0, f"the link {token} works no longer\n", "")
     assert [each["title"] for each in listed(verb)] == ["One"]

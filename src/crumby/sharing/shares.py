@@ -66,6 +66,13 @@ class Share:
         }
 
 
+def _new_token() -> str:
+    """`crumby unshare` would take one that begins with `-` for an option."""
+    while (token := secrets.token_urlsafe(OCTETS)).startswith("-"):
+        pass
+    return token
+
+
 class Shares:
     """Raises DatabaseUnavailable, whatever it is asked."""
 
@@ -76,7 +83,7 @@ class Shares:
     async def add(self, checked: Checked, creator: str) -> Share:
         """Raises AccountError for a password that is empty or too long."""
         row: dict[str, Any] = {
-            "token": secrets.token_urlsafe(OCTETS),
+            "token": _new_token(),
             "title": checked.title,
             "filters": checked.filters,
             "view": checked.view,
