@@ -24,6 +24,7 @@ VERBS = {
     "export": "Write down all that is stored, or what is stored of a visitor.",
     "forget": "Delete all that is stored of a visitor or an address.",
     "geoip": "Download a City database, check it, and put it in its place.",
+    "import": "Bring the history along that others, or access logs, have.",
     "init": "Write a commented crumby.cfg into this folder.",
     "passwd": "Give a user another password, and end all sessions of that user.",
     "lists": "Show what crawlers and spammers are known by; get newer lists.",

@@ -97,13 +97,11 @@ EXAMPLES: Final[Mapping[str, Sequence[Example]]] = {
         ("what would come of it", "crumby import --dry-run plausible.zip"),
         ("all of nginx' logs, the oldest first", "crumby import --site example.com /var/log/nginx/access.log*"),
         ("without a script on the pages: as it is written", "crumby import --follow /var/log/nginx/access.log"),
-        ("what has come by now", "crumby import --list"),
     ),
     "export": (
         ("all of it, to be imported elsewhere, or kept", "crumby export --output crumby.zip"),
         ("a site's last year as CSV", "crumby export --format csv --site example.com --from 2025-01-01 > year.zip"),
         ("of the visitor with this cookie, into a file", "crumby export --visitor 1698265301 -o visitor.json"),
-        ("of those who came from an address", "crumby export --visitor 203.0.113.9"),
     ),
     "forget": (
         ("what would go", "crumby forget --dry-run 1698265301"),

@@ -53,7 +53,7 @@ VERBS: Final = {
     "token": Verb("tokens", "Let programs in: make, list and withdraw their tokens.", PEOPLE),
     "backup": Verb("backup", "Write all of the database into one file, while Crumby runs.", DATA),
     "restore": Verb("backup", "Make the database hold what a backup does.", DATA),
-    "import": Verb("imports", "Bring the history along that another program, or an access log, has.", DATA, "import_"),
+    "import": Verb("imports", "Bring the history along that others, or access logs, have.", DATA, "import_"),
     "export": Verb("export", "Write down all that is stored, or what is stored of a visitor.", DATA),
     "forget": Verb("forget", "Delete all that is stored of a visitor or an address.", DATA),
     "prune": Verb("prune", "Delete visits and events that are too old; their totals stay.", DATA),
