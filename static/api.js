@@ -16,25 +16,15 @@ export function told() {
   return JSON.parse(document.getElementById("crumby").textContent);
 }
 
-/**
- * @param {string} url
- * @param {AbortSignal} [signal]
- * @throws {Refusal}
- */
+/** @param {string} url @param {AbortSignal} [signal] @throws {Refusal} */
 export async function ask(url, signal, method) {
-  return (await answered(url, signal, method)).body;
-}
-
-/**
- * The same, with what the answer's headers say of it.
- * @returns {Promise<{body: object, imported: string|null}>}  `imported`: "included; 2024-01-01/2024-05-31", or why not
- */
-export async function answered(url, signal, method) {
   const response = await send(url, { method, headers: JSON_WANTED, signal });
   const body = await response.json().catch(() => null);
   if (!response.ok) throw new Refusal(reason(response.status, body), response.status);
   if (body === null && response.status !== 204) throw new Refusal("The server's answer could not be read.", response.status);
-  return { body, imported: response.headers.get("X-Crumby-Imported") };
+  const imported = response.headers.get("X-Crumby-Imported");
+  if (imported) body.imported = imported;
+  return body;
 }
 
 /**
@@ -53,15 +43,6 @@ export async function post(url, question, signal) {
   if (!response.ok) throw new Refusal(reason(response.status, body), response.status);
   const took = /dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "");
   return { body, blob, took: took && Number(took[1]) };
-}
-
-/** Hands a file to whoever looks at the page. @param {Blob} blob @param {string} name */
-export function download(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may still be asking where to
 }
 
 async function send(url, options) {

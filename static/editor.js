@@ -1,6 +1,6 @@
 /** The page of one's own SQL: a question is written, asked, looked at, taken along, or saved as a report. */
 
-import { Refusal, download, post, told } from "./api.js";
+import { Refusal, post, told } from "./api.js";
 import { copy, make } from "./dom.js";
 import { insert, makeEditable } from "./editing.js";
 import { number } from "./format.js";
@@ -240,4 +240,13 @@ function saveFile() {
   if (!at("title").reportValidity()) return;
   const name = `${fileName(at("title").value)}.sql`;
   download(new Blob([at("text").textContent], { type: "application/sql" }), name);
+}
+
+/** Hands a file to whoever looks at the page. @param {Blob} blob @param {string} name */
+function download(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may still be asking where to
 }

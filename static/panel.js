@@ -1,6 +1,6 @@
 /** One query on the page: its addresses, its menu, and its answer in the look the query asked for. */
 
-import { Refusal, answered } from "./api.js";
+import { Refusal, ask } from "./api.js";
 import { choosers } from "./choosers.js";
 import { button, make } from "./dom.js";
 import { number } from "./format.js";
@@ -10,13 +10,6 @@ import { popup } from "./popup.js";
 import { isFiltered, question } from "./state.js";
 
 const FIRST = 9; // rows; as many as a glance takes in
-const LEFT_OUT = { // imported totals: why
-  hours: "they are of whole days",
-  tz: "they are of another time zone's days",
-  search: "they can't be searched",
-  "not-ready": "they are still being counted",
-  none: "none were imported for this report",
-};
 const SLOW = 1000; // ms without an answer, after which the panel says so
 
 /**
@@ -144,7 +137,10 @@ export function panel(query, page, { tag = "article", role, level = "h3", end } 
     show(seen.node, seen.forget);
     if (state.filters.length && !isFiltered(query)) body.append(make("p", { class: "words small" }, "Not filtered: this report counts everything."));
     const cut = answer.rows.length > most() && query.takes.includes("limit");
-    if (answer.imported) body.append(make("p", { class: "words small imported" }, importing(answer.imported)));
+    if (answer.imported) {
+      const said = body.appendChild(words(""));
+      import("./imported.js").then(({ tell }) => tell(said, answer.imported));
+    }
     if (answer.truncated && !cut) body.append(words(`There are more rows than these ${number(answer.rows.length)}: a shorter period shows all of its own.`));
     return answer;
   }
@@ -206,8 +202,7 @@ function isWide({ chart, columns, tab }) {
 
 async function answerFor(url, query, signal) {
   if (query.error) throw new Refusal(query.error, 500);
-  const { body, imported } = await answered(url, signal);
-  const { columns, data, meta, truncated, compared } = body;
+  const { columns, data, meta, truncated, compared, imported } = await ask(url, signal);
   const described = new Map((meta?.columns ?? query.columns).map((column) => [column.name, column]));
   return {
     columns: columns.map((name) => described.get(name) ?? { name }),
@@ -221,17 +216,6 @@ async function answerFor(url, query, signal) {
 
 function told(days) {
   return days ? { words: period.words(days), span: period.span(days) } : { words: "before", span: "before" };
-}
-
-/** What the header says of days that another program had counted. @param {string} said */
-function importing(said) {
-  const [is, days, why = ""] = said.split("; ");
-  const [from, to] = days.split("/");
-  if (is === "included") return `With imported totals, ${period.span({ from, to })}`;
-  const [kind, names = ""] = why.split("=");
-  const filters = names.replaceAll("_", " ").split(",").join(" and ");
-  const reason = kind === "filter" ? `they can't be filtered by ${filters}` : LEFT_OUT[kind];
-  return `Without imported totals of ${period.span({ from, to })}${reason ? `: ${reason}` : ""}`;
 }
 
 function nothing(query, state) {
