@@ -54,18 +54,19 @@ class GaleraNode(MariaDB):
         self.position = ""
 
     def prepare(self) -> None:
+        if self.first:
+            super().prepare()  # as root, if that is who we are: mariadb-install-db owns a tool beside its plug-ins
+        else:
+            first = self.peers[0]
+            self.daemon = first.daemon
+            shutil.copytree(first.folder / "empty", self.folder / "data")
         if os.geteuid() == 0:  # rsync, as root, would write as nobody
             self.account = "mysql"
-            shutil.chown(self.folder, "mysql", "mysql")
-        if self.first:
-            super().prepare()
-            return
-        first = self.peers[0]
-        self.daemon, self.owner = first.daemon, first.owner
-        shutil.copytree(first.folder / "empty", self.folder / "data")
-        if self.account:
-            for path in (self.folder / "data", *(self.folder / "data").rglob("*")):
+            for path in (self.folder, *self.folder.rglob("*")):
                 shutil.chown(path, self.account, self.account)
+            self.owner = ["--user=mysql"]
+        elif not self.first:
+            self.owner = self.peers[0].owner
 
     def begin(self) -> None:
         """Begin a cluster, and keep a copy for the others, so that they are soon there: one by rsync takes 10 s."""

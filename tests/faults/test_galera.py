@@ -31,7 +31,7 @@ from tests.reporting.bakery import WEEK, bake
 from tests.reporting.site import Site, open_site
 from tests.servers import Crumby, Nginx, wait_until
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.long]  # a cluster of three takes a minute of both cores
 
 HEALED_S = 120.0
 MANY = 20_000  # rows of one transaction: another node needs a moment for them
