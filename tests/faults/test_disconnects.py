@@ -43,7 +43,7 @@ def database(request: pytest.FixtureRequest, sqlite_url: str) -> Iterator[tuple[
 
 
 @pytest.mark.parametrize(
-    "aborts", [pytest.param(5_000, id="5,000"), pytest.param(100_000, id="100,000", marks=pytest.mark.long)]
+    "aborts", [pytest.param(2_000, id="2,000"), pytest.param(100_000, id="100,000", marks=pytest.mark.long)]
 )
 async def test_clients_that_leave_before_the_answer_leave_nothing_behind(
     aborts: int, database: tuple[str, DatabaseServer | None]

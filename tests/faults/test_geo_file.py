@@ -221,7 +221,7 @@ def a_visit() -> Document:
     return hit
 
 
-@pytest.mark.parametrize("count", [500, pytest.param(20_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [200, pytest.param(20_000, marks=pytest.mark.long)])
 async def test_no_file_that_is_no_good_database_costs_a_hit_or_the_server(count: int, tmp_path: Path) -> None:
     """Seen to fail on maxminddb's C reader (the process ends), on a mapping of the file itself (places are missing),
     on a server that forgets the old database, on one that takes a new one untried, on one that warns at each look,

@@ -25,7 +25,7 @@ ERRORS = ("ENOSPC", "EIO")
 
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize(
-    "calls", [pytest.param(40, id="40 calls"), pytest.param(200, id="200 calls", marks=pytest.mark.long)]
+    "calls", [pytest.param(20, id="20 calls"), pytest.param(200, id="200 calls", marks=pytest.mark.long)]
 )
 async def test_the_nth_call_fails_once(error: str, calls: int) -> None:
     """Seen to fail on a writer that acknowledges what raised, and on `pragma synchronous = off`, which never syncs."""
@@ -43,7 +43,7 @@ async def test_the_nth_call_fails_once(error: str, calls: int) -> None:
 
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize(
-    "calls", [pytest.param(40, id="40 calls"), pytest.param(200, id="200 calls", marks=pytest.mark.long)]
+    "calls", [pytest.param(20, id="20 calls"), pytest.param(200, id="200 calls", marks=pytest.mark.long)]
 )
 async def test_all_calls_fail_from_the_nth_on(error: str, calls: int) -> None:
     """Where writes go on and only syncs fail, in every other turn, rows are in the log that no disk may have.
@@ -64,7 +64,7 @@ async def test_all_calls_fail_from_the_nth_on(error: str, calls: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "calls", [pytest.param(20, id="20 calls"), pytest.param(200, id="200 calls", marks=pytest.mark.long)]
+    "calls", [pytest.param(10, id="10 calls"), pytest.param(200, id="200 calls", marks=pytest.mark.long)]
 )
 async def test_the_spool_on_a_failing_disk_loses_nothing(mariadb: MariaDB, calls: int) -> None:
     """While the database is away, and while its hits go back to it.

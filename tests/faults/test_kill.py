@@ -20,7 +20,7 @@ ALONE_S = 2.0  # that a start of two workers takes there
 @pytest.mark.parametrize(
     ("database_url", "workers", "kills"),
     [
-        pytest.param("sqlite", 2, 3, id="3 kills"),
+        pytest.param("sqlite", 2, 2, id="2 kills"),
         pytest.param("sqlite", 1, 200, id="200 kills, one worker", marks=pytest.mark.long),
         pytest.param("sqlite", 2, 200, id="200 kills, two workers", marks=pytest.mark.long),
         pytest.param("mariadb", 2, 200, id="200 kills, two workers before MariaDB", marks=pytest.mark.long),

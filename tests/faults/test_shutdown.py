@@ -72,7 +72,7 @@ def locked(database: Path) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("cycles", "workers"),
     [
-        pytest.param(5, 1, id="5 stops"),
+        pytest.param(3, 1, id="3 stops"),
         pytest.param(2, 2, id="2 stops of two workers"),
         pytest.param(20, 1, id="20 stops", marks=pytest.mark.long),
         pytest.param(20, 2, id="20 stops of two workers", marks=pytest.mark.long),
