@@ -16,7 +16,7 @@ from crumby.backup import Progress as Report
 from crumby.backup import restore as put_back
 from crumby.cli.interrupting import on_ctrl_c
 from crumby.cli.people import Json
-from crumby.cli.progress import progress
+from crumby.cli.progress import progress, show
 from crumby.database import open_database
 from crumby.settings import Settings, load_settings
 
@@ -93,17 +93,8 @@ def _bar() -> Iterator[Report]:
 
 
 def _show(bar: Progress, doing: str, done: int, total: int | None) -> None:
-    """One line: what is over goes. Without a total it only shows that it is alive.
-
-    Raises KeyboardInterrupt: SQLite's copying awaits nothing, so that asyncio would not come to it.
-    """
+    """Raises KeyboardInterrupt: SQLite's copying awaits nothing, so that asyncio would not come to it."""
     work = asyncio.current_task()
     if work and work.cancelling():
         raise KeyboardInterrupt
-    shown = [task for task in bar.tasks if task.description == doing]
-    if shown:
-        bar.update(shown[0].id, completed=done)
-        return
-    for task in bar.tasks:
-        bar.remove_task(task.id)
-    bar.add_task(doing, completed=done, total=total)
+    show(bar, doing, done, total)

@@ -13,7 +13,7 @@ import typer
 
 from crumby.cli.interrupting import on_ctrl_c
 from crumby.cli.people import Json
-from crumby.cli.progress import progress
+from crumby.cli.progress import progress, show
 from crumby.database import open_database
 from crumby.errors import CrumbyError
 from crumby.exporting.manifest import Format
@@ -147,17 +147,7 @@ async def _exported(settings: Settings, selection: Any, form: Format, file: IO[b
 def _bar() -> Iterator[Any]:
     """A line for each table, one after the other."""
     with progress() as bar:
-
-        def tell(table: str, done: int, of: int | None) -> None:
-            shown = [task for task in bar.tasks if task.description == table]
-            if shown:
-                bar.update(shown[0].id, completed=done)
-                return
-            for task in bar.tasks:
-                bar.remove_task(task.id)
-            bar.add_task(table, completed=done, total=of)
-
-        yield tell
+        yield lambda table, done, of: show(bar, table, done, of)
 
 
 # Files

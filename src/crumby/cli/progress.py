@@ -9,3 +9,14 @@ def progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def show(bar: Progress, doing: str, done: int, total: int | None) -> None:
+    """One line: what is over goes. Without a total it only shows that it is alive."""
+    shown = [task for task in bar.tasks if task.description == doing]
+    if shown:
+        bar.update(shown[0].id, completed=done)
+        return
+    for task in bar.tasks:
+        bar.remove_task(task.id)
+    bar.add_task(doing, completed=done, total=total)
