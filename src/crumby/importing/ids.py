@@ -7,11 +7,12 @@ Both are keyed by the installation's SECRET_KEY: what is made of an address does
 """
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout
-MILLISECOND: Final = timedelta(milliseconds=1)
+from crumby.dimensions.session import EPOCH
+from crumby.ingest.hit import MILLISECOND
+
 LAST: Final = (1 << 48) - 1
 
 

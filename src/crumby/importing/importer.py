@@ -33,6 +33,7 @@ from crumby.importing.storing import Batch, Storing, refuse, storing_in
 from crumby.ingest import enrich
 from crumby.ingest.enrich import Event, Visit
 from crumby.ingest.geo import Geo, Place
+from crumby.ingest.hit import EARLIEST
 from crumby.ingest.privacy import KEPT
 from crumby.ingest.store import RowRefused
 from crumby.ingest.text import MAX_TEXT, clean
@@ -42,7 +43,6 @@ PORTION: Final = 2000  # items, at least those that become rows
 READ: Final = 20_000  # items of all kinds
 PAUSE_S: Final = 1.0  # between two looks at what is followed
 EXAMPLE: Final = 100  # characters
-EARLIEST: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - UTC throughout
 AHEAD: Final = timedelta(days=1)  # that another machine's clock may be
 
 BEFORE: Final = "before --since"
@@ -66,7 +66,6 @@ class Outcome:
     known: int = 0  # rows that were there already
     skipped: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
 
 
 class Importer:

@@ -25,7 +25,8 @@ from typing import Any, Final, NamedTuple
 from msgspec.structs import replace
 
 from crumby.dimensions.address import host as site_of
-from crumby.importing.ids import EPOCH, Names
+from crumby.dimensions.session import EPOCH
+from crumby.importing.ids import Names
 from crumby.importing.item import Found, Item, Skipped
 from crumby.importing.logs.paths import Target, Targets, text_of
 from crumby.importing.source import Wanted

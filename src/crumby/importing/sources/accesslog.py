@@ -26,7 +26,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from crumby.importing.ids import EPOCH, Names
+from crumby.dimensions.session import EPOCH
+from crumby.importing.ids import Names
 from crumby.importing.input import COMPRESSED, HEAD, Input
 from crumby.importing.item import Item, Skipped, Waiting
 from crumby.importing.logs.fields import FIELDS, FORMATS

@@ -118,9 +118,9 @@ class Fathom:
         self._hosts = Counter[str]()  # views
         self._is_hourly = False
 
-    def items(self, mark: int) -> Iterator[Item]:
+    def items(self, mark: int) -> Iterator[Item]:  # noqa: ARG002 - it is read from the beginning
         """From the beginning, wherever it was left: what a day had is known at the end."""
-        self.mark = 0 * mark
+        self.mark = 0
         files = dict(_files(self._given))
         if not files:
             raise ImportRefused(

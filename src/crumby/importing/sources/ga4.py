@@ -25,10 +25,10 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from crumby.dimensions.address import Address, parse_address
+from crumby.dimensions.session import EPOCH
 from crumby.dimensions.source import NO_TAGS, origin
 from crumby.importing import names
 from crumby.importing.csvfile import size
-from crumby.importing.ids import EPOCH
 from crumby.importing.input import Input
 from crumby.importing.item import Found, Item, Skipped
 from crumby.importing.jsonfile import Record, records
@@ -157,8 +157,8 @@ class Rows:
         self._site = wanted.site
         self._names = wanted.names(NAME)
 
-    def items(self, mark: int) -> Iterator[Item]:
-        self.mark = 0 * mark
+    def items(self, mark: int) -> Iterator[Item]:  # noqa: ARG002 - it is read from the beginning
+        self.mark = 0
         for member in _rows(self._given):
             any_of_them = False
             for record in records(self._given, member, self._count):

@@ -205,9 +205,9 @@ class Report:
         self._wanted = wanted
         self._counted = False
 
-    def items(self, mark: int) -> Iterator[Item]:
+    def items(self, mark: int) -> Iterator[Item]:  # noqa: ARG002 - it is read from the beginning
         """From the beginning, wherever it was left: what a day had is known at the end."""
-        self.mark = 0 * mark
+        self.mark = 0
         days = Days(self._wanted)
         try:
             for member in [*_files(self._given)] or self._given.members():

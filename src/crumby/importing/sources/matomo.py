@@ -30,6 +30,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any, ClassVar, Final
 
+from crumby.dimensions.session import EPOCH
 from crumby.importing import names
 from crumby.importing.aside import Aside
 from crumby.importing.dumps import Dump, Row, dialect_of, is_dump
@@ -60,7 +61,6 @@ PREFIXES: Final = {"0": "http://", "1": "http://www.", "2": "https://", "3": "ht
 LINK_KINDS: Final = {2: "outlink", 3: "download"}  # by the type of an action
 SEARCH: Final = 8
 CAMPAIGN: Final = frozenset({"6", "campaign"})  # a kind of referrer
-EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout
 
 Record = Mapping[str, Any]
 

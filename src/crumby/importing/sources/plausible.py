@@ -78,9 +78,9 @@ class Plausible:
         self._given = given
         self._wanted = wanted
 
-    def items(self, mark: int) -> Iterator[Item]:
+    def items(self, mark: int) -> Iterator[Item]:  # noqa: ARG002 - it is read from the beginning
         """From the beginning, wherever it was left: what a day had is known when all files are read."""
-        self.mark = 0 * mark
+        self.mark = 0
         files = list(_files(self._given))
         if not files:
             raise ImportRefused(

@@ -25,10 +25,10 @@ from urllib.parse import urlencode
 import msgspec
 
 from crumby.dimensions.address import parse_address
+from crumby.dimensions.session import EPOCH
 from crumby.importing import names
 from crumby.importing.csvfile import header, rows, size
 from crumby.importing.daily import amount
-from crumby.importing.ids import EPOCH
 from crumby.importing.input import Input
 from crumby.importing.item import Found, Item, Skipped
 from crumby.importing.jsonfile import records
@@ -89,8 +89,8 @@ class SimpleAnalytics:
         self._wanted = wanted
         self._names = wanted.names(NAME)
 
-    def items(self, mark: int) -> Iterator[Item]:
-        self.mark = 0 * mark
+    def items(self, mark: int) -> Iterator[Item]:  # noqa: ARG002 - it is read from the beginning
+        self.mark = 0
         files = list(_files(self._given))
         if not files:
             raise ImportRefused(
