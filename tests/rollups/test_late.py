@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from sqlalchemy import insert, select, text, update
 
 from crumby.database import Database, rollups_path
 from crumby.ingest.enrich import Event, Visit
-from crumby.rollups import Rollups, amended, late, settling
+from crumby.rollups import RollupFolders, Rollups, amended, late, settling
 from crumby.rollups.work import ServerWork, SqliteWriting
 from crumby.tables import events, visitors, visits
 from crumby.tables import strays as stray_table
@@ -290,6 +291,26 @@ async def test_all_of_it_is_done_without_being_asked(
     today = datetime.now(ZoneInfo(ZONE)).date()
     assert (today - audited[0]).days in {1, 2}
     await compare(database, rollups)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_reports_read_rollups_while_a_day_is_held_against_its_visits(
+    monkeypatch: pytest.MonkeyPatch, database: Database, stored: Stored, rollups: Rollups, folder: Path
+) -> None:
+    """Right after a start, too. Fault: those that were complete before the process had looked, which are none."""
+    await stored.come(20)
+    await finish(rollups)
+    ready: list[str] = []
+    async with Rollups(database, ZONE, RollupFolders(folder)) as started:
+
+        def audit(_engine: object, _work: object, _day: date) -> list[object]:
+            ready.extend(started.ready)
+            return []
+
+        monkeypatch.setattr("crumby.rollups.engine.Engine.audit", audit)
+        await started.advance()
+        await started.audit(date(2026, 1, 1))
+    assert sorted(ready) == sorted(NAMES)
 
 
 async def spoil(database: Database, statement: str) -> None:

@@ -328,7 +328,7 @@ class Rollups:
     async def audit(self, day: date) -> list[str]:
         """Hold a day that is over against its visits → the rollups that are wrong, and made anew. Raises as `purge`."""
         async with self._one_at_a_time:
-            self._long = True
+            self._before, self._long = self._engine.ready.keys(), True
             try:
                 wrong = await self._do(lambda work: self._engine.audit(work, day))
             finally:
