@@ -1,9 +1,13 @@
-"""Real servers that are several: a Galera cluster, and a replica of MariaDB and of PostgreSQL.
+"""Real servers that are several: a Galera cluster, Spider before its shards, a replica of MariaDB and of PostgreSQL.
 
 with Galera() as galera:
     url = galera.database()              # on all nodes; of the first one
     galera.url_at(2, url)                # of another
     galera.nodes[1].kill()
+
+with Spider() as spider:
+    url = spider.database()              # of the head, over two shards
+    spider.shards[1].kill()
 
 with replicated("mariadb") as (writer, replica):
     replica.pause_replication()
@@ -13,6 +17,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,16 +29,22 @@ import pytest
 from tests.servers import DatabaseServer, MariaDB, Postgres, free_port, wait_until
 
 PROVIDERS = (Path("/usr/lib/galera/libgalera_smm.so"), Path("/usr/lib64/galera/libgalera_smm.so"))
+SPIDERS = (Path("/usr/lib/mysql/plugin/ha_spider.so"), Path("/usr/lib64/mysql/plugin/ha_spider.so"))
 JOINED_S = 90.0  # a copy of 100 MB by rsync, on a busy machine
 # A node that is silent is left out after three seconds in place of five, so that a test takes no minute.
 QUICK = "evs.keepalive_period=PT0.5S;evs.suspect_timeout=PT3S;evs.inactive_timeout=PT6S;evs.install_timeout=PT6S"
 
 
 def provider() -> Path:
-    found = next(filter(Path.exists, PROVIDERS), None)
+    return require_file("galera-4", PROVIDERS)
+
+
+def require_file(package: str, paths: Sequence[Path]) -> Path:
+    """Give the first that is there, or end the test: skipped, or failed where every server is owed."""
+    found = next(filter(Path.exists, paths), None)
     if found:
         return found
-    message = "Galera is not installed: apt-get install galera-4"
+    message = f"{package} is not installed: apt-get install {package}"
     if os.environ.get("CRUMBY_TEST_ALL") == "1":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
@@ -185,6 +196,89 @@ class Galera:
             "the nodes are together again",
             JOINED_S,
         )
+
+
+class SpiderHead(MariaDB):
+    """It has Spider, and what is on no shard."""
+
+    def prepare(self) -> None:
+        """And a copy for the shards: two that are made at once remove each other's temporary files."""
+        super().prepare()
+        shutil.copytree(self.folder / "data", self.folder / "empty")
+
+    def command(self) -> Sequence[str | Path]:
+        return [*super().command(), "--plugin-load-add=ha_spider.so"]
+
+
+class Shard(MariaDB):
+    """A plain one, on an address of its own: Spider tells shards by their hosts, and ports are nothing to it."""
+
+    def __init__(self, number: int, head: SpiderHead) -> None:
+        super().__init__()
+        self.host = f"127.0.0.{number + 1}"
+        self.head = head
+
+    def prepare(self) -> None:
+        self.daemon, self.owner = self.head.daemon, self.head.owner
+        shutil.copytree(self.head.folder / "empty", self.folder / "data")
+
+    def command(self) -> Sequence[str | Path]:
+        return [word for word in super().command() if "bind-address" not in str(word)] + [f"--bind-address={self.host}"]
+
+    def ready(self) -> bool:
+        with socket.socket() as sock:
+            return sock.connect_ex((self.host, self.port)) == 0
+
+
+class Spider:
+    """A head on 127.0.0.1, before shards on 127.0.0.2 and so on."""
+
+    def __init__(self, count: int = 2) -> None:
+        self.head = SpiderHead()
+        self.shards = [Shard(number, self.head) for number in range(1, count + 1)]
+        self._stack = contextlib.ExitStack()
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        require_file("mariadb-plugin-spider", SPIDERS)
+        try:
+            self._stack.enter_context(self.head)
+            with ThreadPoolExecutor(len(self.shards)) as threads:
+                for shard in threads.map(Shard.__enter__, self.shards):
+                    self._stack.push(shard)
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def database(self) -> str:
+        """Create an empty one on each, and name the shards to the head → its URL there."""
+        name = f"crumby_{next(self._numbers)}"
+        for server in (self.head, *self.shards):
+            server.execute(f"create database {name}")
+        for number, shard in enumerate(self.shards, 1):
+            self.head.execute(
+                f"create server {name}_shard_{number} foreign data wrapper mysql options (host '{shard.host}', "
+                f"port {shard.port}, user 'crumby', password 'cookie', database '{name}')"
+            )
+        return self.head.url.format(port=self.head.port, name=name)
+
+    def drop(self, url: str) -> None:
+        name = url.rpartition("/")[2]
+        for number, shard in enumerate(self.shards, 1):
+            self.head.execute(f"drop server if exists {name}_shard_{number}")
+            shard.drop(url)
+        self.head.drop(url)
+
+    def rows(self, url: str, table: str) -> list[int]:
+        """How many of the table each shard has."""
+        name = url.rpartition("/")[2]
+        return [int(shard.execute(f"select count(*) from {table}", name)) for shard in self.shards]
 
 
 class WritingMariaDB(MariaDB):

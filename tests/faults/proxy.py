@@ -6,6 +6,7 @@
         proxy.refuse()              # a closed port, and all connections cut
         proxy.resume()              # as if nothing had been
         proxy.cut_replies_to(rb"commit", 20)
+        proxy.cut_before(rb"xa commit", 1)
 
 It runs in a thread with a loop of its own, so that a test may block.
 """
@@ -41,13 +42,15 @@ class Link:
 
 
 class Proxy:
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, host: str = "127.0.0.1") -> None:
         self.target = target
+        self.host = host  # of the target
         self.port = free_port()
         self.delay_s = 0.0
         self.cuts = 0  # replies that were cut
         self._pattern: re.Pattern[bytes] | None = None
         self._cuts_left = 0
+        self._unsaid = False  # what matches is not passed on
         self._links: set[Link] = set()
         self._listener: asyncio.Server | None = None
         self._flowing = asyncio.Event()
@@ -82,6 +85,12 @@ class Proxy:
         """Pass on what matches in the stream to the server, wait for the reply, and cut instead of passing it back."""
         self._pattern = re.compile(pattern, re.IGNORECASE | re.DOTALL)
         self._cuts_left = times
+        self._unsaid = False
+
+    def cut_before(self, pattern: bytes, times: int) -> None:
+        """Cut instead of passing on what matches in the stream to the server."""
+        self.cut_replies_to(pattern, times)
+        self._unsaid = True
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(CONTROL_S)
@@ -102,7 +111,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.target)
+            server_reader, server_writer = await asyncio.open_connection(self.host, self.target)
         except OSError:
             writer.transport.abort()
             return
@@ -121,6 +130,9 @@ class Proxy:
         with suppress(OSError):
             while data := await self._next(reader):
                 self._look_for_pattern(link, data)
+                if link.cut and self._unsaid:
+                    self.cuts += 1
+                    return
                 link.server.write(data)
                 await link.server.drain()
 

@@ -14,6 +14,7 @@ from typing import Final, Protocol, TypeVar
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from crumby import spider
 from crumby.database import LOG_KEPT, PRAGMAS
 from crumby.errors import CrumbyError, DatabaseUnavailable
 from crumby.ingest.batch import ServerBatch, SqliteBatch
@@ -255,6 +256,8 @@ class ServerStore:
         async def work(connection: AsyncConnection, again: bool) -> None:  # noqa: FBT001 - as `transact` calls it
             if visits or events or engagements:
                 await self._batch.insert(connection, visits, events, engagements, look=again)
+            else:  # whoever asks how it is wants to go on
+                await connection.run_sync(spider.mend)
 
         await self.transact(work)
 

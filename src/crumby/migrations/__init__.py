@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import URL, Connection, create_engine, event, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from crumby import cluster
+from crumby import cluster, spider
 from crumby.background import beside
 from crumby.engines import AsyncConnection, AsyncEngine
 from crumby.errors import DatabaseUnavailable
@@ -166,9 +166,12 @@ def _lock_postgresql(connection: Connection) -> None:
 
 
 def _upgrade(connection: Connection, tell: Tell) -> None:
-    if _revision(connection) == HEAD:
+    revision = _revision(connection)
+    if revision == HEAD:
         return
-    if not set(metadata.tables).intersection(inspect(connection).get_table_names()):
+    is_empty = not set(metadata.tables).intersection(inspect(connection).get_table_names())
+    if is_empty or (revision is None and spider.is_laid(connection)):
+        spider.lay(connection)
         metadata.create_all(connection)
         connection.execute(text("insert into alembic_version values (:head)"), {"head": HEAD})
         return

@@ -143,13 +143,15 @@ class Predicates:
         text = f"coalesce({column}, '')"
         equal = [each.value for each in conditions if not each.contains]
         pieces = [f"{text} in ({', '.join(map(self._bound, equal))})"] if equal else []
-        finds = "strpos" if self._dialect == "postgresql" else "instr"
-        pieces += [
-            f"{finds}(lower({text}), {self._bound(self._small(each.value))}) > 0"
-            for each in conditions
-            if each.contains
-        ]
+        small = f"lower({text})"
+        pieces += [self._found(small, self._bound(self._small(each.value))) for each in conditions if each.contains]
         return f"{'not ' if negated else ''}({' or '.join(pieces)})"
+
+    def _found(self, text: str, value: str) -> str:
+        """Spider tells its shards of `instr` with both arguments exchanged, and of `like` without its `escape`."""
+        if self._dialect == "mysql":
+            return f"({value} = '' or char_length(substring_index({text}, {value}, 1)) < char_length({text}))"
+        return f"{'strpos' if self._dialect == 'postgresql' else 'instr'}({text}, {value}) > 0"
 
     def _small(self, text: str) -> str:
         """In small letters, as the database's own `lower` has it: all of Unicode's in MySQL, a to z elsewhere."""
