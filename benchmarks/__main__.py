@@ -40,7 +40,8 @@ def there(name: str) -> bool:
 
 def run(name: str, arguments: list[str]) -> int:
     if not there(name):
-        print(f"there is no benchmark {name!r}, only {', '.join(SHORT)}, fill, plots and tables", file=sys.stderr)
+        others = "fill, nodes, figures, capacity, plots and tables"
+        print(f"there is no benchmark {name!r}, only {', '.join(SHORT)}, {others}", file=sys.stderr)
         return 2
     return subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments], check=False).returncode
 
