@@ -20,7 +20,7 @@ select
   {{ visitors() }} as visitors,
   {{ sessions() }} as sessions,
   {{ views() }} as views
-from {{ visits() }}
+from {{ foremost("country, subdivision_1, city", "sum(visitors)") }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1, 2, 3
 having {{ some() }}

@@ -21,7 +21,7 @@ select
   {{ views() }} as views,
   1e2 * {{ bounces() }} / nullif({{ sessions() }}, 0) as bounce_rate,
   1e0 * {{ duration() }} / nullif({{ sessions() }}, 0) as duration
-from {{ visits() }}
+from {{ foremost("source", "sum(visitors)") }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
 having {{ some() }}

@@ -15,7 +15,7 @@ select
   nullif(page, '') as page,
   {{ exits() }} as exits,
   1e2 * {{ exits() }} / {{ session_views() }} as exit_rate
-from {{ visits() }}
+from {{ foremost("page", "sum(exits)") }}
 where {{ period("datetime") }} and {{ filters() }}
 group by 1
 having {{ some() }}

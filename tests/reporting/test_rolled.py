@@ -22,7 +22,7 @@ from crumby.ingest.enrich import Event, Visit
 from crumby.reporting.interval import Interval
 from crumby.reporting.period import Period
 from crumby.reporting.query import load_query
-from crumby.reporting.rolled import parts
+from crumby.reporting.rolled import Part, around, parts
 from crumby.settings import shipped
 from crumby.tables import events, visitors, visits
 from tests.reporting.site import Site, open_site, statements
@@ -288,3 +288,48 @@ async def test_pages_are_ranked_first_where_the_first_alone_are_wanted(
     with statements(site) as given:
         await ask(site, "public", "pages", asked | {"from": "2026-01-05", "to": "2026-03-25"})
     assert any("with foremost" in statement for statement in given) == (ranked and site.database.dialect != "mysql")
+
+
+RANKED: Final = {
+    "cities": "private",
+    "sources": "private",
+    "regions": "public",
+    "pages": "public",
+    "entry_pages": "public",
+    "exit_pages": "public",
+    "engagement": "public",
+}
+
+
+@pytest.mark.parametrize("name", RANKED)
+async def test_the_first_of_a_ranking_are_those_that_the_visits_have(site: Site, name: str) -> None:
+    """Its months say who may be among them. Seen to fail where nobody is when there are fewer than are wanted.
+
+    And where one that has just as many as the last is not looked at.
+    """
+    source = random.Random(name)  # noqa: S311 - the same ones at each run
+    for _ in range(8 if site.database.dialect == "sqlite" else 2):
+        first = FIRST.date() + timedelta(days=source.randrange(400))
+        last = first + timedelta(days=source.choice((6, 13, 20, 29, 29, 59, 91, 200, 364)))
+        asked = {"from": first.isoformat(), "to": last.isoformat(), "limit": str(source.randrange(1, 8))}
+        rolled = await ask(site, RANKED[name], name, asked | {"tz": BERLIN})
+        counted = await ask(site, RANKED[name], name, asked | {"tz": LONGYEARBYEN})
+        assert rolled == counted, asked
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "today", "months"),
+    [
+        ("2026-01-20", "2026-03-10", "2026-05-01", (20260101, 20260301)),
+        ("2026-01-20", "2026-02-10", "2026-05-01", None),  # 22 of 59 days
+        ("2026-01-20", "2026-02-10", "2026-02-10", (20260101, 20260201)),  # of 41
+        ("2026-01-20", "2026-01-20", "2026-05-01", None),
+    ],
+)
+def test_a_ranking_looks_at_the_months_around_where_the_half_of_them_is_asked_for(
+    first: str, last: str, today: str, months: tuple[int, int] | None
+) -> None:
+    """And take who was there in the first one's first days for a visitor. Seen to fail without."""
+    period = Period(date.fromisoformat(first), date.fromisoformat(last), ZoneInfo("UTC"))
+    expected = Part("month", *months, months[0] + 1) if months else None
+    assert around(period, date.fromisoformat(today)) == expected

@@ -1,12 +1,15 @@
 """What goes out with an answer: who may keep it, whether it is known already, and how it is packed."""
 
+import asyncio
 import gzip
 import re
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from crumby.reporting.packing import takes_gzip
+from crumby.reporting.sending import outlasted
 from tests.reporting.site import Site
 
 SITES = ["sqlite"]
@@ -288,3 +291,20 @@ async def test_a_page_names_who_is_signed_in(site: Site) -> None:
     with site.query("select 1 as one", "private") as address:
         response = await site.member.get(address, params={"format": "html"})
     assert 'title="Signed in as ann"' in response.text
+
+
+# Nobody waits for it any more
+
+
+async def test_who_is_stopped_otherwise_is_no_client_that_left() -> None:
+    """As at the server's end. Seen to fail where each cancellation is a client's."""
+
+    async def receive() -> Message:
+        await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+    waiting = asyncio.ensure_future(outlasted(receive, asyncio.sleep(60)))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from crumby.database import Database
@@ -77,9 +78,9 @@ class Answering:
         question = wanted.question
         query, view = question.query, replace(question.view, now=ANY)
         arguments = sorted(question.arguments.items())
-        of_file = (query.collection, query.name, query.source, question.limits(self._settings))
+        of_file = (query.collection, query.name, _of_source(query.source), question.limits(self._settings))
         asked = repr((of_file, view, arguments, question.compared, wanted.form, wanted.seen))
-        return self._version and self._version(), hashlib.blake2b(asked.encode(), digest_size=16).digest()
+        return self._version and self._version(), _digest(asked)
 
     async def _tell(self, key: Hashable, wanted: Wanted) -> Told | Flow:
         await self._turns.wait()
@@ -103,3 +104,10 @@ class Answering:
         limits = question.limits(self._settings)
         found = await poured(reading(self._database, question.query, question.view, question.arguments, limits))
         return Answer(found) if isinstance(found, Result) else found
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+_of_source = lru_cache(maxsize=256)(_digest)

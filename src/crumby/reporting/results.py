@@ -138,6 +138,8 @@ def plain(value: Any, kind: Type | None = None, form: str | None = None) -> Any:
     """
     if value is None:
         return None
+    if type(value) is float and kind not in AS_DECLARED:  # as most that comes here is
+        return _number(_rounded(value, DIGITS[form]) if form in DIGITS else value)
     if kind in AS_DECLARED:
         value = AS_DECLARED[kind](value)
     if isinstance(value, timedelta):
@@ -152,7 +154,7 @@ def plain(value: Any, kind: Type | None = None, form: str | None = None) -> Any:
         case datetime() | date() | time():
             return value.isoformat()
         case bytes() | bytearray() | memoryview():
-            return bytes(value).hex()
+            value = bytes(value).hex()
     return str(value)
 
 

@@ -12,11 +12,16 @@ Whole months of a period are read as such, and days at its ends alone. What a mo
 earlier one its visitors were there; where the period begins in the midst of a month, `rollup_…_return` knows those who
 were there in its first days, before the period. Where few days of its last month come after it, the whole month is
 read, and they are taken off again: if there is one row alone, or the file leaves those of nothing out (`some`).
+
+Of a ranking ten rows are wanted, and a thousand towns are not read to their days for them. The months that the period
+lies in have at most so much of each: what the ten with the most have of the period itself is the bar, and only who can
+reach it is read. `bounds`, `likely`, `reached` and `bar` are these steps in the statement.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Final
 
 from crumby.reporting.dialects import Dialect
@@ -26,6 +31,7 @@ from crumby.reporting.period import Period
 from crumby.rollups.files import Rollup as Kept
 
 SPARED: Final = 10  # days, at least, that months must have in their place: they are read in two tables more
+SPARED_SUMS: Final = 3  # at least, of those that are wanted, for a ranking by days: its first rows are read twice
 A_MONTH: Final = 100  # between one month's number and the next, but in December: enough for its days
 FIRST_DAY: Final = "first_day"  # among a rollup's key: of the visitor, and so never after `day`
 COUNTED: Final = "views"  # or the first that it adds up: of events they are `events`
@@ -88,7 +94,8 @@ def why_not(names: Sequence[str], ready: Mapping[str, Kept], filters: Filters) -
     return f"filter={','.join(dict.fromkeys(lacking))}" if lacking else "not-ready"
 
 
-def parts(period: Period, today: date, interval: Interval | None, *, less: bool = False) -> list[Part]:
+@lru_cache(maxsize=64)  # 30 µs, and all reports of a page are of the same days
+def parts(period: Period, today: date, interval: Interval | None, *, less: bool = False) -> Sequence[Part]:
     """Which tables have the period; `interval` if its steps are told apart. `less`: something may be taken off."""
     t0, t1 = number(period.t0), number(period.t1)
     first = period.t0 if period.t0.day == 1 else next_month(period.t0)
@@ -97,7 +104,7 @@ def parts(period: Period, today: date, interval: Interval | None, *, less: bool 
     whole = surplus <= 0 or (less and interval is None and period.t1.day - surplus >= SPARED)
     after = month_end if whole else end.replace(day=1)
     if interval not in {None, "month"} or (min(end, after) - first).days < SPARED:
-        return [Part("day", t0, t1, t0)]
+        return (Part("day", t0, t1, t0),)
     months = (month(first), month(after - timedelta(days=1)))
     found = []
     if period.t0 < first:
@@ -109,7 +116,7 @@ def parts(period: Period, today: date, interval: Interval | None, *, less: bool 
     found.append(Part("month", *months, month(period.t0)))
     if period.t0 < first and interval is None:
         found.append(Part("return", *months, month(period.t0), t0))
-    return found
+    return tuple(found)
 
 
 def next_month(day: date) -> date:
@@ -124,13 +131,29 @@ def number(day: date) -> int:
     return day.year * 10_000 + day.month * 100 + day.day
 
 
+@lru_cache(maxsize=64)
+def around(period: Period, today: date) -> Part | None:
+    """The months that the period lies in, where half of their days or more are its own; who may be a visitor of it."""
+    first = period.t0.replace(day=1)
+    end = min(next_month(period.t1), today + timedelta(days=1))
+    if (end - first).days > 2 * ((period.t1 - period.t0).days + 1):
+        return None
+    return Part("month", number(first), month(period.t1), number(first) + 1)  # the day before cut to its month, as well
+
+
 @dataclass(frozen=True, slots=True)
 class Foremost:
-    """Of what the request wants to see so many rows of, those that come first: by `most`, then by `column`."""
+    """Of what the request wants to see so many rows of, those that come first: by `most`, then by `columns`."""
 
-    column: str
-    most: str  # of sums, as in `sum(views)`
+    columns: str  # as in `page`, or `country, city`
+    most: str  # of sums, as in `sum(views)`: more rows make it no less
     named: Collection[str]  # what is added up for that
+
+    def names(self, rollup: Rollup) -> tuple[str, str]:
+        """Its columns as the rollup calls them, and as visits do."""
+        names = [name.strip() for name in self.columns.split(",")]
+        rolled = {name: rolled for rolled, name in rollup.columns}
+        return ", ".join(rolled.get(name, name) for name in names), ", ".join(names)
 
 
 class Source:
@@ -145,30 +168,59 @@ class Source:
         self.binds: dict[str, int | str] = {}
         self._parts = parts(period, today, interval, less=some)
         self._parts_of_one_row = parts(period, today, interval, less=True)
-        self._steps = steps(period, interval) if interval else []
+        self._around = around(period, today)
+        self._steps = steps(period, interval) if interval else ()
         self._interval = interval
         self._dialect = dialect
 
     def of(self, rollup: Rollup, named: Collection[str] | None, foremost: Foremost | None = None) -> str:
         """`named`: of what it adds up, what is to be in it; None: all. `foremost`: of what alone."""
+        wanted = _wanted(rollup, named)
         if not foremost:
-            return f"({self._pieces(rollup, named)})"
-        ranked = self._pieces(rollup, {*foremost.named, rollup.counted})
-        falling = self._dialect.sorted(foremost.most, falling=True)
-        first = (
-            f"select {foremost.column} from ({ranked}) ranked group by {foremost.column}"  # noqa: S608
-            f" having sum({rollup.counted}) > 0 order by {falling}, {foremost.column} limit :_limit"
-        )
-        return f"(with foremost as ({first}) {self._pieces(rollup, named, foremost.column)})"
+            return f"({self._pieces(rollup, wanted)})"
+        ranked = _wanted(rollup, {*foremost.named, rollup.counted})
+        if self._around:
+            first = self._within_reach(rollup, foremost, ranked, self._around)
+        elif len(wanted) >= len(ranked) + SPARED_SUMS:
+            first = self._ranked(rollup, foremost, ranked)
+        else:
+            return f"({self._pieces(rollup, wanted)})"
+        return f"(with foremost as ({first}) {self._pieces(rollup, wanted, _among(rollup, foremost, 'foremost'))})"
 
-    def _pieces(self, rollup: Rollup, named: Collection[str] | None, foremost: str = "") -> str:
-        sums = ["visitors", "first_views", *rollup.sums]
-        wanted = [name for name in sums if named is None or name in named] or ["visitors"]
+    def _ranked(self, rollup: Rollup, foremost: Foremost, sums: Sequence[str]) -> str:
+        """The first ones."""
+        rolled, names = foremost.names(rollup)
+        named = ", ".join(f"{name} as {own}" for own, name in zip(rolled.split(", "), names.split(", "), strict=True))
+        falling = self._dialect.sorted(foremost.most, falling=True)
+        return (
+            f"select {named} from ({self._pieces(rollup, sums)}) ranked group by {names}"  # noqa: S608
+            f" having sum({rollup.counted}) > 0 order by {falling}, {names} limit :_limit"
+        )
+
+    def _within_reach(self, rollup: Rollup, foremost: Foremost, sums: Sequence[str], months: Part) -> str:
+        """Those that may be among the first; all of them, where there are fewer than are wanted."""
+        rolled, names = foremost.names(rollup)
+        of_row = self._sums(rollup, months, added=False)
+        row = ", ".join([rolled, *(f"{of_row[name]} as {name}" for name in sums)])
+        days = f"day >= {self._bound(months.first)} and day <= {self._bound(months.last)}"
+        rows = f"select {row} from rollup_{rollup.name}_{months.table} where {days}"  # noqa: S608
+        falling = self._dialect.sorted("most", falling=True)
+        period = self._pieces(rollup, sums, _among(rollup, foremost, "likely"))
+        return (
+            f"with bounds as (select {rolled}, {foremost.most} as most from ({rows}) months group by {rolled}), "  # noqa: S608
+            f"likely as (select {rolled} from bounds order by {falling}, {rolled} limit :_limit), "
+            f"reached as (select {foremost.most} as most from ({period}) period group by {names}"
+            f" having sum({rollup.counted}) > 0), "
+            "bar as (select case when count(most) = :_limit then min(most) end as most from reached) "
+            f"select {rolled} from bounds, bar where bar.most is null or bounds.most >= bar.most"
+        )
+
+    def _pieces(self, rollup: Rollup, wanted: Sequence[str], among: str = "") -> str:
         parts = self._parts if rollup.columns else self._parts_of_one_row
         parts = [part for part in parts if part.table != "return" or "visitors" in wanted]
-        return " union all ".join(self._piece(rollup, part, wanted, foremost) for part in parts)
+        return " union all ".join(self._piece(rollup, part, wanted, among) for part in parts)
 
-    def _piece(self, rollup: Rollup, part: Part, wanted: Sequence[str], foremost: str) -> str:
+    def _piece(self, rollup: Rollup, part: Part, wanted: Sequence[str], among: str) -> str:
         key = [rolled if rolled == name else f"{rolled} as {name}" for rolled, name in rollup.columns]
         grouped = [rolled for rolled, _ in rollup.columns]
         if self._interval:
@@ -178,21 +230,26 @@ class Source:
         if FIRST_DAY in grouped:
             last = part.last if part.table == "day" else part.last + A_MONTH
             rows += f" and {FIRST_DAY} <= {self._bound(last)}"  # the key begins with it, where days come last
-        rows += f" and {foremost} in (select {foremost} from foremost)" if foremost else ""  # noqa: S608
-        counted = rollup.counted
+        rows += f" and {among}" if among else ""
         if part.table == "return":
             rows += f" and prev_day >= {self._bound(part.since)} and prev_day < {self._bound(part.until)}"
-            sums = {**dict.fromkeys(wanted, "0"), "visitors": f"sum({counted})"}
+            sums = {**dict.fromkeys(wanted, "0"), "visitors": f"sum({rollup.counted})"}
         else:
-            sums = {
-                **{name: f"sum({name})" for name in rollup.sums},
-                "visitors": f"sum(case when prev_day < {self._since(part)} then {counted} else 0 end)",
-                "first_views": f"sum(case when prev_day = 0 then {counted} else 0 end)",
-            }
+            sums = self._sums(rollup, part, added=True)
         sign = "-" if part.taken_off else ""
         columns = ", ".join([*key, *(f"{sign}{sums[name]} as {name}" for name in wanted)])
         grouping = f" group by {', '.join(grouped)}" if grouped else ""
         return f"select {columns} from rollup_{rollup.name}_{part.table} where {rows}{grouping}"  # noqa: S608
+
+    def _sums(self, rollup: Rollup, part: Part, *, added: bool) -> dict[str, str]:
+        """Of its rows, or one of them."""
+        counted = rollup.counted
+        rows = {
+            **{name: name for name in rollup.sums},
+            "visitors": f"case when prev_day < {self._since(part)} then {counted} else 0 end",
+            "first_views": f"case when prev_day = 0 then {counted} else 0 end",
+        }
+        return {name: f"sum({of_row})" for name, of_row in rows.items()} if added else rows
 
     def _since(self, part: Part) -> str:
         """Before which day its visitor was there last, for a view to count as another visitor."""
@@ -223,6 +280,18 @@ class Source:
         return f":{name}"
 
 
-def steps(period: Period, interval: Interval) -> list[date]:
+def _wanted(rollup: Rollup, named: Collection[str] | None) -> list[str]:
+    sums = ["visitors", "first_views", *rollup.sums]
+    return [name for name in sums if named is None or name in named] or ["visitors"]
+
+
+def _among(rollup: Rollup, foremost: Foremost, table: str) -> str:
+    rolled, _ = foremost.names(rollup)
+    return f"({rolled}) in (select {rolled} from {table})"  # noqa: S608
+
+
+@lru_cache(maxsize=64)
+def steps(period: Period, interval: Interval) -> Sequence[date]:
     """Their first days."""
-    return [date.fromisoformat(name if interval != "month" else f"{name}-01") for name in buckets(period, interval)]
+    names = buckets(period, interval)
+    return tuple(date.fromisoformat(name if interval != "month" else f"{name}-01") for name in names)

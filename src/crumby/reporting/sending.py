@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -147,17 +147,20 @@ class Streamed(Response):
 
 async def outlasted(receive: Receive, work: Awaitable[T]) -> T | None:
     """What it gives, if the client waits for it. A client that leaves cancels it, and so stops the statement."""
-    running = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(receive))
+    waiting = asyncio.current_task()
+    assert waiting  # noqa: S101 - nothing else awaits
+    leaving = asyncio.ensure_future(_left(receive, waiting))
     try:
-        await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return running.result() if running.done() else None
+        return await work
+    except asyncio.CancelledError:
+        if leaving.done() and waiting.uncancel() == 0:  # nobody else has cancelled it
+            return None
+        raise
     finally:
         leaving.cancel()
-        if running.cancel():  # it was not done
-            await asyncio.wait({running})
 
 
-async def _left(receive: Receive) -> None:
+async def _left(receive: Receive, waiting: asyncio.Task[Any]) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    waiting.cancel()
