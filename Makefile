@@ -15,7 +15,7 @@ help: ## list these commands
 run: .venv/run.stamp ## start Crumby on this machine
 	@$(BIN)/crumby run $(ARGS)
 
-test: .venv/dev.stamp .venv/audit.stamp ## run the tests (ARGS="-k name" picks some)
+test: .venv/dev.stamp .venv/audit.stamp .venv/chdb.stamp ## run the tests (ARGS="-k name" picks some)
 	@tests/install-servers
 ifeq ($(strip $(ARGS)),)
 	@tests/run
@@ -23,7 +23,7 @@ else
 	@$(BIN)/python -m pytest -m "not long" $(ARGS)
 endif
 
-coverage: .venv/dev.stamp .venv/audit.stamp ## run all tests, traced, and hold what they reach to its floor
+coverage: .venv/dev.stamp .venv/audit.stamp .venv/chdb.stamp ## run all tests, traced, and hold what they reach to its floor
 	@tests/install-servers
 	@tests/run --coverage
 
@@ -46,7 +46,7 @@ format: .venv/dev.stamp ## put the code in the house's shape
 bench: .venv/dev.stamp ## measure, in ten minutes (ARGS="reports --visits 1,10" picks one of benchmarks/, in full)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-soak: .venv/dev.stamp ## the long forms of the tests, hours of them, before a release
+soak: .venv/dev.stamp .venv/chdb.stamp ## the long forms of the tests, hours of them, before a release
 	@tests/install-servers
 	@$(BIN)/python -m pytest -m long --timeout=0 $(ARGS)
 
@@ -80,3 +80,9 @@ clean: ## remove .venv, caches and what builds leave behind
 	@$(BIN)/python -m venv --clear --without-pip .venv/audit
 	@$(PIP) --python .venv/audit/bin/python install --require-hashes -r requirements/audit.txt
 	@touch $@
+
+# ClickHouse's engine, 200 MB to fetch. It is pandas' and pyarrow's only where it is asked for them.
+.venv/chdb.stamp: requirements/chdb.txt | .venv/run.stamp
+	@rm -rf .venv/chdb
+	@$(PIP) install --no-deps --require-hashes --target .venv/chdb -r requirements/chdb.txt && touch $@ \
+		|| echo "chdb can't be installed: what needs a ClickHouse will be skipped"

@@ -24,6 +24,7 @@ from crumby import rollups
 from crumby.app import create_app
 from crumby.settings import Settings, load_settings
 from tests import servers
+from tests.clickhouse import ClickHouse
 
 MakeSettings = Callable[..., Settings]
 
@@ -54,6 +55,12 @@ def mariadb() -> Iterator[servers.MariaDB]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[servers.Postgres]:
     with servers.Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def clickhouse() -> Iterator[ClickHouse]:
+    with ClickHouse() as server:
         yield server
 
 

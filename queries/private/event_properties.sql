@@ -28,6 +28,10 @@ from (
     {% elif dialect == "mysql" %}
     p.property,
     json_unquote(json_extract(e.properties, concat('$."', p.property, '"'))) as value,
+    {% elif dialect == "clickhouse" %}
+    property,
+    case when JSONType(e.properties, property) = 'String' then JSONExtractString(e.properties, property)
+      when JSONType(e.properties, property) <> 'Null' then JSONExtractRaw(e.properties, property) end as value,
     {% else %}
     p.property collate "C" as property,
     p.value collate "C" as value,
@@ -39,6 +43,8 @@ from (
   join json_each(e.properties) p
   {% elif dialect == "mysql" %}
   join json_table(json_keys(e.properties), '$[*]' columns (property varchar(64) path '$')) p
+  {% elif dialect == "clickhouse" %}
+  array join JSONExtractKeys(coalesce(e.properties, '')) as property
   {% else %}
   cross join lateral json_each_text(cast(e.properties as json)) as p (property, value)
   {% endif %}

@@ -43,6 +43,18 @@ hits as (
   join events e on e.name = s.step or {{ concat("substr(e.name, 1, s.stem)", "'*'") }} = s.step
   where {{ period("e.datetime") }} and {{ event_filters("e") }} and e.name not like '/%' and e.cid is not null
 ),
+{% if dialect == "clickhouse" %}
+reached_5 as (
+  select
+    arrayFold(
+      (last, hit) -> if(hit.2 = last.1 + 1 and hit.1 > last.2, (hit.2, hit.1), last),
+      arraySort(groupArray((datetime, place))),
+      (toUInt64(0), toDateTime64(0, 6, 'UTC'))
+    ).1 as deepest
+  from hits
+  group by cid
+),
+{% else %}
 reached_1 as (
   select cid, 1 as deepest, min(datetime) as at from hits where place = 1 group by cid
 ),
@@ -66,6 +78,7 @@ reached_5 as (
   from reached_4 r left join hits h on h.cid = r.cid and h.place = 5 and h.datetime > r.at
   group by r.cid, r.deepest
 ),
+{% endif %}
 counted as (
   select s.place, s.step, count(case when r.deepest >= s.place then 1 end) as visitors
   from steps s left join reached_5 r on 1 = 1
@@ -76,7 +89,7 @@ select
   step,
   visitors,
   1e2 * visitors / nullif(first_value(visitors) over (order by place), 0) as of_first,
-  1e2 * visitors / nullif(coalesce(lag(visitors) over (order by place), visitors), 0) as of_previous
+  1e2 * visitors / nullif(coalesce(lag(nullif(visitors, -1)) over (order by place), visitors), 0) as of_previous
 from counted
 {{ order_by("place") }}
 {{ limit() }}

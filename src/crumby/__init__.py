@@ -36,6 +36,7 @@ and a question through the right one:
     reporting/query.py  the file → Query, rendered to one statement whose values are bound
     reporting/macros.py what its template can call
     reporting/dialects.py what the databases spell differently
+    reporting/clickhouse.py and ClickHouse does
     reporting/statement.py one statement that asks, and the tables it asks
     reporting/binding.py each `:name` of it → a value, typed
     reporting/questions.py what was asked for, in the API or the terminal → Question
@@ -53,6 +54,7 @@ and a question through the right one:
     reporting/run.py    read-only, with a time limit and a row limit → Result
     reporting/flow.py   or, of a long one, its rows as they come
     reporting/sqlite.py on SQLite in one go, on its connection's thread
+    reporting/columnar.py on ClickHouse over HTTP, with its limits beside it
     reporting/reach.py  how far it reaches on its connection
     reporting/turns.py  one after the other while many hits come in
     reporting/pace.py   long reports yield to hits
@@ -71,20 +73,21 @@ and a question through the right one:
     sharing/            and links that show some of it to whoever has them: `drafts.py` what is to be shared,
                         `shares.py` the table, `opening.py` who may see it, `routes.py` what, `managing.py` who shares
 
-Between them `rollups/` counts what came in by what is asked for: queries/rollups/x.sql, kept up every second. Visits
-go after some days, `retention.py`, and their counts stay; `subjects.py` finds all that is stored of one visitor, to
-tell or to forget it, and `wiping.py` sees to it that what was deleted is not in the file.
+Between them `rollups/` counts what came in by what is asked for: queries/rollups/x.sql, kept up every second. Where
+reports ask a ClickHouse, `columnar/` tells it of all that, by an outbox: exactly once. Visits go after some days,
+`retention.py`, and their counts stay; `subjects.py` finds all that is stored of one visitor, to tell or to forget it,
+and `wiping.py` sees to it that what was deleted is not in the file.
 
 Around them: `web/` is what people see, `accounts/` who they are, `tokens.py` what lets their programs in, `expiry.py`
 until when, `asking.py` how they ask, `cli/` the terminal, `demo/` visitors who do not exist, `ingest/health.py` what
 a monitor asks, `app.py` puts it all together. Below them: `tables.py` is the schema, `migrations/` the way to it,
-`database.py` the engines, `engines.py` SQLAlchemy's without its ORM, `cluster.py` Galera's turns, `offsets.py` the
-clocks' changes, `durability.py` what their commits are worth, `importing/` history that others recorded, `exporting/`
-all of ours, to be taken along, `backup/` all of the database in one file and back, `days.py` the calendar,
-`settings.py` the configuration, `values.py` what a key of it takes, `background.py` what runs beside the requests,
-`traffic.py` how many hits come, `leaving.py` when it is to end, `accesslog.py` a line for each request, `logs.py` how
-all lines are written, `georefresh.py` a new City database each week, `reasons.py` why hits were refused, in words,
-`errors.py` what can go wrong, `mishaps.py` what nobody thought of.
+`database.py` the engines, `engines.py` SQLAlchemy's without its ORM, `cluster.py` Galera's turns, `spider.py`
+Spider's shards, `offsets.py` the clocks' changes, `durability.py` what their commits are worth, `importing/` history
+that others recorded, `exporting/` all of ours, to be taken along, `backup/` all of the database in one file and back,
+`days.py` the calendar, `settings.py` the configuration, `values.py` what a key of it takes, `background.py` what runs
+beside the requests, `traffic.py` how many hits come, `leaving.py` when it is to end, `accesslog.py` a line for each
+request, `logs.py` how all lines are written, `georefresh.py` a new City database each week, `reasons.py` why hits
+were refused, in words, `errors.py` what can go wrong, `mishaps.py` what nobody thought of.
 Nothing above is known below, and neither half knows the other.
 """
 

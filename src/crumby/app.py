@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from crumby import __version__, durability
+from crumby import __version__, columnar, durability
 from crumby.accesslog import AccessLog
 from crumby.accounts import Accounts, Sessions
 from crumby.accounts.setup import Setup
@@ -79,6 +79,8 @@ from crumby.web.render import Renderer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from crumby.columnar.sending import Sender
 
 log = logging.getLogger(__name__)
 
@@ -213,6 +215,9 @@ def _lifespan(settings: Settings, queries: QueryFolders, paths: Paths, proxies: 
             await stack.enter_async_context(beside(checking, "crumby-queries"))
             rollups = await stack.enter_async_context(open_rollups(database, settings))
             await stack.enter_async_context(beside(_kept_up(rollups, prepared), "crumby-rollups"))
+            sender = columnar.sender_of(settings, rollups)
+            if sender:
+                await stack.enter_async_context(beside(_sent(sender, prepared), "crumby-clickhouse"))
             pruning = keep_pruned(rollups, settings.retention_days, prepared)
             await stack.enter_async_context(beside(pruning, "crumby-retention"))
             geo = Geo(settings.geoip2_database_name, settings.spool.parent)
@@ -284,6 +289,11 @@ def _addresses(proxies: Proxies) -> AddressOf:
 async def _kept_up(rollups: Rollups, prepared: asyncio.Event) -> None:
     await prepared.wait()
     await rollups.keep_up()
+
+
+async def _sent(sender: "Sender", prepared: asyncio.Event) -> None:
+    await prepared.wait()
+    await sender.keep_up()
 
 
 class Document:

@@ -1,7 +1,8 @@
 """The database: its URL, one engine that writes and one that only reads, of the same server or of one that follows it.
 
 SQLite gets the pragmas that make a commit durable (WAL, `synchronous = full`), and readers that cannot write;
-the servers get read-only sessions with a time limit for reports, and UTC everywhere.
+the servers get read-only sessions with a time limit for reports, and UTC everywhere. What follows is a replica of the
+same kind, or a ClickHouse that has a copy.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import contextlib
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,8 @@ import re2
 from sqlalchemy import URL, Table, event, make_url
 from sqlalchemy.exc import DisconnectionError
 
-from crumby import cluster
+from crumby import cluster, spider
+from crumby.columnar.engine import DIALECT, clickhouse_url, is_clickhouse, open_clickhouse
 from crumby.engines import AsyncEngine, create_async_engine
 from crumby.errors import ConfigurationError
 from crumby.migrations import make_for_owner
@@ -37,6 +39,7 @@ PREPARED: Final = 64  # statements of a MySQL connection that writes hits: one f
 MYSQL_REFUSALS: Final = frozenset({1044, 1045, 1049, 1698})  # access denied, unknown database
 GOODBYE: Final = 3.0  # seconds that closing the connections may take
 BUSY_TIMEOUT: Final = 30  # seconds that SQLite waits for another writer
+STATEMENTS: Final = 48  # prepared ones that a connection of SQLite's reports keeps: a page has thirty, of 40 kB each
 LONGEST: Final = 4 << 20  # bytes of a text or a row of SQLite's, in a report
 LONGEST_SORTED: Final = 8192  # bytes, the most that MariaDB takes
 RECEIVED: Final = 64 << 10  # bytes that wait in the socket of a MySQL report; Linux takes twice as many
@@ -59,12 +62,23 @@ class Database:
     reports: AsyncEngine  # reads; a statement that runs past the limit is stopped
     sqlite_path: Path | None  # of the embedded database
     replica: AsyncEngine | None = None  # of the server that reports ask, where it is not the one that is written to
+    reader: AsyncEngine | None = None  # of SQLite's file, where reports ask a ClickHouse
     traffic: Traffic = field(default_factory=Traffic)
 
     @property
     def dialect(self) -> str:
-        """`sqlite`, `mysql` (MariaDB as well) or `postgresql`."""
+        """Of what is written to: `sqlite`, `mysql` (MariaDB as well) or `postgresql`."""
         return self.engine.dialect.name
+
+    @property
+    def asking(self) -> str:
+        """The dialect of what reports ask: the same, or `clickhouse`."""
+        return DIALECT if self.replica and is_clickhouse(self.replica.url) else self.dialect
+
+    @property
+    def reading(self) -> AsyncEngine:
+        """Reads what is written to, and on SQLite does no more than that."""
+        return self.reader or (self.reports if self.sqlite_path else self.engine)
 
     @property
     def asked(self) -> AsyncEngine:
@@ -78,13 +92,16 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     url = async_url(settings.sqlalchemy_database_uri)
     replica = _replica_url(url, settings.reports_database_uri)
     embedded = url.get_backend_name() == "sqlite"
-    database = _open_sqlite(url, settings) if embedded else _open_server(url, replica, settings)
+    copied = replica if replica and is_clickhouse(replica) else None
+    follower = None if copied else replica
+    database = _open_sqlite(url, settings) if embedded else _open_server(url, follower, settings)
+    database = _with_copy(database, copied, settings) if copied else database
     try:
         yield database
     finally:
         with contextlib.suppress(TimeoutError):  # a frozen server would keep its goodbye for ever
             async with asyncio.timeout(GOODBYE):
-                for engine in {database.engine, database.hits, database.reports, database.asked}:
+                for engine in {database.engine, database.hits, database.reports, database.asked, database.reading}:
                     await engine.dispose()
 
 
@@ -114,15 +131,26 @@ def _replica_url(url: URL, uri: str | None) -> URL | None:
     if uri is None:
         return None
     key = "REPORTS_DATABASE_URI"
-    if url.get_backend_name() == "sqlite":
-        raise ConfigurationError(f"{key}: SQLite has no replica; leave it out, or use MariaDB or PostgreSQL")
     replica = make_url(uri)
+    if is_clickhouse(replica):
+        return clickhouse_url(replica)
+    if url.get_backend_name() == "sqlite":
+        raise ConfigurationError(
+            f"{key}: SQLite has no replica but a ClickHouse; leave it out, or use MariaDB or PostgreSQL"
+        )
     if DRIVERS.get(replica.get_backend_name()) != url.drivername:
         raise ConfigurationError(
             f"{key}: {replica.get_backend_name()} is no replica of the {url.get_backend_name()} that "
             "SQLALCHEMY_DATABASE_URI names; both have to be of one kind"
         )
     return async_url(uri, key)
+
+
+def _with_copy(database: Database, url: URL, settings: Settings) -> Database:
+    """The same, and reports ask a ClickHouse: one engine does, for each report brings its limits along."""
+    patience_s = settings.query_timeout * 1.1 + 1.0
+    engine = open_clickhouse(url, timeout_s=patience_s, echo=settings.sqlalchemy_echo)
+    return replace(database, reports=engine, replica=engine, reader=database.reading)
 
 
 def _sqlite_url(url: URL) -> URL:
@@ -194,7 +222,7 @@ class _Reader(sqlite3.Connection):
     """Without a limit `printf('%*d', 900000000, 1)` takes 900 MB, and with them a small machine's server."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
+        super().__init__(*arguments, **keywords | {"cached_statements": STATEMENTS})
         self.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
 
 
@@ -219,6 +247,8 @@ def _open_server(url: URL, replica_url: URL | None, settings: Settings) -> Datab
         for each in (engine, hits):
             event.listen(each.sync_engine, "connect", _lock_no_gaps)
         reports = create_async_engine(replica_url or url, **options)
+        for each, answer_s in ((reports, settings.query_timeout), (hits, spider.HIT_S), (engine, spider.ANSWER_S)):
+            event.listen(each.sync_engine, "connect", _reach_shards(answer_s, locks=each is hits))
         event.listen(reports.sync_engine, "connect", _limit_mysql(settings.query_timeout))
         event.listen(reports.sync_engine, "connect", _take_little)
         event.listen(reports.sync_engine, "begin", _begin_read_only)
@@ -293,10 +323,28 @@ def _see_what_others_committed(connection: Any, _record: object) -> None:
     cursor.close()
 
 
+def _reach_shards(answer_s: float, *, locks: bool) -> Any:
+    """Where the server is Spider's head: in two phases, and without much patience."""
+
+    def listener(connection: Any, record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(spider.ASKED)
+        is_head = cursor.fetchone()
+        cursor.close()
+        if is_head:
+            _run_each(spider.session(answer_s, locks=locks))(connection, record)
+
+    return listener
+
+
 def _leave_a_node_that_is_out(context: Any) -> None:
-    """It takes connections, and no statement, not even one that undoes the last: as if it were gone."""
-    said = getattr(context.original_exception, "args", ())
-    context.is_disconnect = context.is_disconnect or said[:1] == (cluster.OUT,)
+    """It takes connections, and no statement, not even one that undoes the last: as if it were gone.
+
+    So is a head without one of its shards.
+    """
+    said: Any = getattr(context.original_exception, "args", ())
+    out = bool(said) and (said[0] == cluster.OUT or said[0] in spider.LOST)
+    context.is_disconnect = context.is_disconnect or out
 
 
 def _take_little(connection: Any, _record: object) -> None:

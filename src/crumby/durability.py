@@ -62,7 +62,7 @@ async def shortfalls(database: Database) -> list[str]:
 
     Raises SQLAlchemyError or OSError for a database that can't be asked.
     """
-    reader = database.reports if database.sqlite_path else database.engine
+    reader = database.reading
     async with reader.connect() as connection:
         if database.sqlite_path:
             return [*_of_sqlite(database.sqlite_path, sqlite3.sqlite_version_info), *await _of_journal(connection)]

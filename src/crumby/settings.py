@@ -68,7 +68,8 @@ class Settings:
         str | None,
         Key(
             values.unset_or(values.database_url),
-            "URL of a replica of that database, which reports ask in its place. Unset: there is none.",
+            "URL of a replica of that database, or of a ClickHouse that Crumby feeds, which reports ask in its place. "
+            "Unset: there is none.",
         ),
     ] = None
     geoip2_database_name: Annotated[

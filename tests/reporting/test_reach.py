@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,7 @@ from crumby.reporting.binding import Statement
 from crumby.reporting.header import Header
 from crumby.reporting.period import Period
 from crumby.reporting.query import Query
+from crumby.reporting.reach import Reach
 from crumby.reporting.run import Limits, Result, run
 from crumby.reporting.view import View
 from crumby.tables import users, visits
@@ -312,3 +314,31 @@ async def test_crumby_itself_may_ask_sqlite_what_a_report_may_not(site: Site) ->
     await unread(site, "select 1")
     async with site.database.reports.connect() as connection:
         assert await connection.scalar(select(func.count()).select_from(users)) == 1
+
+
+async def test_what_crumby_itself_has_asked_is_no_reports_for_that(site: Site) -> None:
+    """SQLite asks once, when a text is prepared. Seen to fail where what was prepared between two reports stays."""
+    if site.database.dialect == "sqlite":
+        sql = "select count(*) from users"
+        await unread(site, "select 1")
+        async with site.database.reports.connect() as connection:
+            assert await connection.scalar(text(sql)) == 1
+        with pytest.raises(QueryFileError, match="the table users is not a report's to read"):
+            await unread(site, sql)
+
+
+async def test_a_report_is_prepared_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ranking is in 2 ms, as long as it runs. Seen to fail where each report brings its own that SQLite asks."""
+    if site.database.dialect != "sqlite":
+        return
+    asked: list[int] = []
+    answer = Reach.__call__
+
+    def counted(reach: Reach, action: int, *what: Any) -> int:
+        asked.append(action)
+        return answer(reach, action, *what)
+
+    monkeypatch.setattr(Reach, "__call__", counted)
+    for _ in range(3):
+        await unread(site, "select count(*) as n from visits where cid = 'nobody'")
+    assert asked.count(sqlite3.SQLITE_SELECT) == 1

@@ -57,7 +57,10 @@ class Arrivals:
     def __init__(self, database: Database, back: int) -> None:
         """`back`: so many ids before those of now are looked at first."""
         self._database = database
-        self._tables = [Told(table, back, in_order=database.dialect == "sqlite") for table in (visits, events)]
+        # A ClickHouse gets its rows some at a time, and may get one once more.
+        self._asked = database.reading if database.asking == "clickhouse" else database.reports
+        in_order = self._asked.dialect.name == "sqlite"
+        self._tables = [Told(table, back, in_order=in_order) for table in (visits, events)]
         self._refused: Counter[tuple[datetime, str]] | None = None
         self._looks = 0
         self._file: int | None = None
@@ -65,7 +68,7 @@ class Arrivals:
     async def look(self) -> Look:
         """Raises what the database does, and FileNotFoundError."""
         await self._open_anew_where_it_is_another()
-        async with self._database.reports.connect() as connection:
+        async with self._asked.connect() as connection:
             read = [await told.read(connection) for told in self._tables]
             counts = None if self._looks % REFUSED_EVERY else await _refusals(connection)
         self._looks += 1
@@ -80,7 +83,7 @@ class Arrivals:
         if path:
             file = path.stat().st_ino
             if self._file not in {None, file}:
-                await self._database.reports.dispose()
+                await self._asked.dispose()
             self._file = file
 
     def _risen(self, counts: Counter[tuple[datetime, str]]) -> list[Refused]:

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
+from crumby.cli.copying import forgotten
 from crumby.cli.interrupting import on_ctrl_c
 from crumby.cli.people import Json
 from crumby.cli.progress import progress
@@ -67,7 +68,9 @@ async def _found(settings: Settings, subjects: Sequence[Subject]) -> list[Forgot
 async def _forget(settings: Settings, subjects: Sequence[Subject]) -> list[Forgotten]:
     async with _opened(settings) as database, open_rollups(database, settings) as rollups:
         with _bar() as tell:
-            return [await delete(database, rollups, settings, subject, tell) for subject in subjects]
+            there = [await delete(database, rollups, settings, subject, tell) for subject in subjects]
+        await forgotten(settings, rollups)
+        return there
 
 
 @contextlib.asynccontextmanager

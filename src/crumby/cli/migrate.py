@@ -10,6 +10,7 @@ import typer
 from sqlalchemy import Connection, inspect, text
 
 from crumby.backup.contents import OLDEST, PRECIOUS, VERSION, named, read_only, table_names
+from crumby.cli.copying import prepared
 from crumby.cli.interrupting import CtrlC, on_ctrl_c
 from crumby.cli.people import Json, say
 from crumby.cli.progress import progress
@@ -58,6 +59,7 @@ async def _migrated(settings: Settings, ctrl_c: CtrlC) -> str | None:
         before = await _schema(database)
         with _bar(ctrl_c) as tell:
             await bring_up(database.engine, tell)
+        await prepared(settings, database)
         return before
 
 

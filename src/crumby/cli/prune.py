@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.progress import Progress
 
+from crumby.cli.copying import brought_up
 from crumby.cli.interrupting import on_ctrl_c
 from crumby.cli.people import Json
 from crumby.cli.progress import progress
@@ -55,6 +56,7 @@ async def _prune(settings: Settings, run: Prune, *, dry_run: bool) -> Mapping[st
                 with progress() as bar:
                     await _counted(rollups, bar)
                     await _deleted(rollups, run, bar, there)
+                    await brought_up(settings, rollups, bar)
             return there
 
 

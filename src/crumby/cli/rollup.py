@@ -13,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from crumby.cli.completing import rollup_names
+from crumby.cli.copying import brought_up
 from crumby.cli.interrupting import on_ctrl_c
 from crumby.cli.people import Json, show
 from crumby.cli.progress import progress
@@ -67,6 +68,7 @@ async def _rolled_up(settings: Settings, names: Sequence[str], *, rebuild: bool)
                 await to_the_end(rollups, bar)
                 while await rollups.put_right():
                     await to_the_end(rollups, bar)
+                await brought_up(settings, rollups, bar)
             return [each for each in await rollups.listed() if not names or each.name in names]
 
 

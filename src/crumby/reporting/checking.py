@@ -42,11 +42,12 @@ COLUMNS: Final = "select * from (select * from (\n{}\n) as crumby_inner limit 1)
 COLUMNS_MYSQL: Final = "(\n{}\n) limit 0"
 COMPOUND: Final = re.compile(r"\b(?:union|intersect|except|with)\b", re.IGNORECASE)
 
-# What a database, or Jinja, says of a name that there is not: SQLite, MariaDB, PostgreSQL.
+# What a database, or Jinja, says of a name that there is not: SQLite, MariaDB, PostgreSQL, ClickHouse.
 UNKNOWN: Final = re.compile(
     r"""no\ such\ (?:column|table):\ (?P<sqlite>\S+)
       | Unknown\ (?:column|table)\ '(?P<mysql>[^']+)' | Table\ '(?P<table>[^']+)'\ doesn't\ exist
-      | (?:column|relation)\ "?(?P<postgresql>[^"\s]+)"?\ does\ not\ exist""",
+      | (?:column|relation)\ "?(?P<postgresql>[^"\s]+)"?\ does\ not\ exist
+      | Unknown\ (?:table\ )?expression\ (?:or\ function\ )?identifier\ [`'](?P<clickhouse>[^`']+)""",
     re.VERBOSE,
 )
 # What it says that can be looked for in the file.
@@ -62,7 +63,7 @@ PLACES: Final = tuple(
             r"""(?i:table|function) '?(?:\w+\.)?(\w+)'? does(?: not|n't) exist""",
             r'(?:column|relation|function) "?([\w.]+).* does not exist',
             r"undeclared (:\w+)",
-            r"""["']([^"']+)["']""",
+            r"""["'`]([^"'`]+)["'`]""",
         ),
     )
 )
@@ -114,7 +115,7 @@ async def faults(
     sound: list[Query] = []
     for query in queries:
         try:
-            query.render(database.dialect, view, query.arguments({}))
+            query.render(database.asking, view, query.arguments({}))
         except QueryFileError as error:
             yield _fault(query, str(error), _line_of(error))
         else:
@@ -142,7 +143,7 @@ async def _said(database: Database, query: Query, view: View) -> list[str]:
 
 
 def _asking_for_columns(database: Database, query: Query) -> str:
-    return COLUMNS_MYSQL if database.dialect == "mysql" and not COMPOUND.search(query.source) else COLUMNS
+    return COLUMNS_MYSQL if database.asking == "mysql" and not COMPOUND.search(query.source) else COLUMNS
 
 
 async def _columns(database: Database, query: Query, view: View) -> Sequence[str]:

@@ -6,6 +6,8 @@ An instant is a column of UTC, without a zone, or what `shifted` made of one.
 from collections.abc import Mapping
 from typing import Final, Protocol
 
+from crumby.reporting.clickhouse import Clickhouse
+
 
 class Dialect(Protocol):
     def shifted(self, instant: str, seconds: str) -> str:
@@ -235,4 +237,9 @@ class Postgresql(Sqlite):
         return f"{name} desc nulls last" if falling else f"{name} nulls first"
 
 
-DIALECTS: Final[Mapping[str, Dialect]] = {"sqlite": Sqlite(), "mysql": Mysql(), "postgresql": Postgresql()}
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    "sqlite": Sqlite(),
+    "mysql": Mysql(),
+    "postgresql": Postgresql(),
+    "clickhouse": Clickhouse(),
+}

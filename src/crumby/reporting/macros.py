@@ -33,12 +33,14 @@ from functools import lru_cache
 from typing import Any, Final, SupportsIndex
 
 from crumby.errors import QueryFileError
+from crumby.reporting.clickhouse import ORDER, ordered
 from crumby.reporting.dialects import DIALECTS
 from crumby.reporting.filters import NONE, Predicates
 from crumby.reporting.interval import Interval
 from crumby.reporting.rolled import Foremost, Source, number
 from crumby.reporting.view import MOST, View
 
+WITHOUT_FOREMOST: Final = frozenset({"mysql", "clickhouse"})
 DAY_SIGNS: Final = ("", "-", ":", " ")
 
 
@@ -110,10 +112,19 @@ SESSION_LONGEST: Final = timedelta(days=1)  # for what else a session did, befor
 class Macros:
     """`binds` has the values of what was called. `interval`: of the steps that the template tells apart.
 
-    `some`: it leaves groups of nothing out.
+    `some`: it leaves groups of nothing out. `columns`: of the answer, where the file declares them.
     """
 
-    def __init__(self, dialect: str, view: View, interval: Interval | None = None, *, some: bool = False) -> None:
+    def __init__(
+        self,
+        dialect: str,
+        view: View,
+        interval: Interval | None = None,
+        *,
+        some: bool = False,
+        columns: Collection[str] = (),
+    ) -> None:
+        self._columns = columns
         self._dialect = dialect
         self._sql = DIALECTS[dialect]
         self._view = view
@@ -156,9 +167,9 @@ class Macros:
         return self._source(rollup, "events")
 
     def foremost(self, column: str, most: str) -> Sql:
-        """Nothing else is added up of what the request will not see. MariaDB would rank once for each piece."""
+        """Nothing else is added up of what the request will not see. Others would rank once for each piece."""
         view = self._view
-        if view.rollups and self._dialect != "mysql" and view.begins and not view.filters.conditions:
+        if view.rollups and self._dialect not in WITHOUT_FOREMOST and view.begins and not view.filters.conditions:
             self._foremost[view.rollups[0].name] = Foremost(column, most, named_in(most) or ())
         return self.visits()
 
@@ -182,7 +193,7 @@ class Macros:
                 lambda found: self._source_of.of(rollups[found[1]], named, self._foremost.get(found[1])), sql
             )
             self._own |= self._source_of.binds
-        return sql
+        return ordered(sql, self._columns) if self._dialect == "clickhouse" else sql
 
     def period(self, column: str) -> Sql:
         """A rollup's rows are the period's; another column of it has days as numbers."""
@@ -348,7 +359,8 @@ class Macros:
         """What is not known comes first, or last where the largest come first."""
         asked = [(self._sql.quoted(name), falling) for name, falling in self._view.sort]
         terms = [*asked, *map(self._term, usual.split(","))]
-        return Sql("order by " + ", ".join(self._sql.sorted(name, falling) for name, falling in terms))
+        mark = ORDER if self._dialect == "clickhouse" else ""
+        return Sql(mark + "order by " + ", ".join(self._sql.sorted(name, falling) for name, falling in terms))
 
     def _term(self, text: str) -> tuple[str, bool]:
         found = TERM.fullmatch(text)

@@ -124,7 +124,8 @@ class Query:
         if self.error:
             raise QueryFileError(self.error)
         interval = view.interval if "bucket" in self._calls else "day" if "day" in self._calls else None
-        called = macros.Macros(dialect, view, interval, some="some" in self._calls)
+        columns = [column.name for column in self.header.columns]
+        called = macros.Macros(dialect, view, interval, some="some" in self._calls, columns=columns)
         try:
             sql = called.complete(self._template.render({**called.names(), **macros.guarded(arguments)}))
             return bound(sql, dialect, {**called.binds, **arguments}, self._types())
@@ -199,8 +200,9 @@ class QueryFolders:
 
     def __init__(self, *folders: Path) -> None:
         self._folders = folders
+        self._of_collections = {name: [folder / name for folder in reversed(folders)] for name in COLLECTIONS}
         self._listings: dict[Path, _Listing] = {}
-        self._loaded: dict[Path, tuple[tuple[int, ...], Query]] = {}
+        self._loaded: dict[str, tuple[tuple[int, ...], Query]] = {}
         self.passed_over: dict[Path, str] = {}  # files that are no queries, and why
 
     @classmethod
@@ -219,27 +221,28 @@ class QueryFolders:
         return sorted(found.values(), key=lambda query: (query.header.order, query.collection, query.name))
 
     def get(self, collection: str, name: str) -> Query | None:
-        for folder in reversed(self._folders):
-            paths = self._listed(folder / collection).get(name)
-            if paths:
-                return _only([self._current(folder / collection, path) for path in paths])
+        for folder in self._of_collections.get(collection, ()):
+            files = self._listed(folder).get(name)
+            if files:
+                return _only([self._current(folder, file) for file in files])
         return None
 
     def _of(self, folder: Path) -> dict[tuple[str, str], Query]:
         """The queries of one `public/` or `private/`. Two files of one name are one query, with an error."""
         named = self._listed(folder)
-        return {(folder.name, name): _only([self._current(folder, path) for path in named[name]]) for name in named}
+        return {(folder.name, name): _only([self._current(folder, file) for file in named[name]]) for name in named}
 
-    def _listed(self, folder: Path) -> Mapping[str, Sequence[Path]]:
+    def _listed(self, folder: Path) -> Mapping[str, Sequence["_File"]]:
         """The files of one `public/` or `private/`, by the query's name."""
         known = self._listings.get(folder)
         if known and known.holds():
             return known.named
         looked, folders = time.time_ns(), dict[str, int]()
-        named: dict[str, list[Path]] = {}
+        named: dict[str, list[_File]] = {}
         for path in _files(folder, folders):
             if FILE_NAME.fullmatch(path.stem):
-                named.setdefault(path.stem, []).append(path)
+                below = path.parent.relative_to(folder).as_posix().removeprefix(".")
+                named.setdefault(path.stem, []).append(_File(path, str(path), below))
             else:
                 self._pass_over(path, "it is no query: a name is made of letters, digits, - and _, 64 at most")
         self._listings[folder] = _Listing(named, folders, looked)
@@ -250,19 +253,18 @@ class QueryFolders:
             self.passed_over[path] = why
             log.warning("%s: %s", path, why)
 
-    def _current(self, folder: Path, path: Path) -> Query:
+    def _current(self, folder: Path, file: "_File") -> Query:
         """The query of a file in `public/` or `private/`, or below it."""
-        below = path.parent.relative_to(folder).as_posix().removeprefix(".")
         try:
-            status = path.stat()
+            status = os.stat(file.text)  # noqa: PTH116 - a Path costs as much again
         except OSError:
-            return load_query(folder.name, path, below)
+            return load_query(folder.name, file.path, file.below)
         version = (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
-        known = self._loaded.get(path)
+        known = self._loaded.get(file.text)
         if known and known[0] == version:
             return known[1]
-        query = load_query(folder.name, path, below)
-        self._loaded[path] = (version, query)
+        query = load_query(folder.name, file.path, file.below)
+        self._loaded[file.text] = (version, query)
         return query
 
 
@@ -275,8 +277,15 @@ def _only(queries: list[Query]) -> Query:
 
 
 @dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    text: str  # as the system takes it
+    below: str  # the folder of the collection
+
+
+@dataclass(frozen=True, slots=True)
 class _Listing:
-    named: Mapping[str, Sequence[Path]]
+    named: Mapping[str, Sequence[_File]]
     folders: Mapping[str, int]  # in which they lie → when these had changed last, in nanoseconds
     looked: int
 

@@ -13,10 +13,11 @@ from sqlalchemy.exc import DBAPIError, ResourceClosedError, SQLAlchemyError
 from crumby.database import Database, first_line
 from crumby.engines import AsyncConnection
 from crumby.errors import DatabaseUnavailable, QueryFileError, QueryTimeout
+from crumby.reporting import columnar
 from crumby.reporting.binding import Statement
 from crumby.reporting.query import Query
 from crumby.reporting.reach import tidy
-from crumby.reporting.sqlite import asked
+from crumby.reporting.sqlite import Held, asked
 from crumby.reporting.view import View
 from crumby.reporting.wal import wait_for_reset
 from crumby.traffic import Traffic
@@ -100,7 +101,7 @@ async def reading(
 
     Raises QueryFileError for SQL that the database does not take, QueryTimeout, and DatabaseUnavailable.
     """
-    statement = query.render(database.dialect, view, arguments)
+    statement = query.render(database.asking, view, arguments)
     clock = asyncio.get_running_loop().time
     started = clock()
     await _let_the_log_be_reset(database, query, limits)
@@ -118,16 +119,17 @@ async def reading(
                 raise DatabaseUnavailable(message) from error
             raise QueryFileError(f"{query.shown}: {message}") from error
         except ResourceClosedError:
-            await connection.invalidate()  # who knows what it did to the session
+            if isinstance(connection, AsyncConnection):
+                await connection.invalidate()  # who knows what it did to the session
             raise QueryFileError(f"{query.shown}: answers no rows; a query file asks, with `select`") from None
         except TimeoutError:
             raise QueryTimeout(f"{query.shown} ran past {limits.timeout_s:g} s and was stopped") from None
         except OSError as error:
-            raise DatabaseUnavailable(f"the database went away: {error}") from error
+            raise DatabaseUnavailable(f"{_which(database)} went away: {error}") from error
 
 
 async def _let_the_log_be_reset(database: Database, query: Query, limits: Limits) -> None:
-    if not database.sqlite_path:
+    if not database.sqlite_path or database.replica:
         return
     try:
         await wait_for_reset(database.sqlite_path, limits.timeout_s)
@@ -138,23 +140,35 @@ async def _let_the_log_be_reset(database: Database, query: Query, limits: Limits
 
 
 @contextlib.asynccontextmanager
-async def _connected(database: Database, limits: Limits, statement: Statement) -> AsyncIterator[AsyncConnection]:
+async def _connected(database: Database, limits: Limits, statement: Statement) -> AsyncIterator[AsyncConnection | Held]:
     """A connection, whose waiting counts into the report's time. The next report finds nothing of this one in it."""
+    opening: Awaitable[AsyncConnection | Held]
+    opening = Held.of(database.reports) if statement.dialect == "sqlite" else database.reports.connect()
     try:
         async with asyncio.timeout(min(CONNECT_TIMEOUT, limits.timeout_s)):
-            connection = await database.reports.connect()
+            connection = await opening
     except TimeoutError as error:
-        which = "the reports' replica" if database.replica else "the database"
-        raise DatabaseUnavailable(f"{which} does not answer, or too many reports wait for it") from error
+        raise DatabaseUnavailable(f"{_which(database)} does not answer, or too many reports wait for it") from error
     except (SQLAlchemyError, OSError) as error:
-        which = "the reports' replica" if database.replica else "the database"
-        raise DatabaseUnavailable(f"{which} can't be reached: {first_line(error)}") from error
+        raise DatabaseUnavailable(f"{_which(database)} can't be reached: {columnar.told(error)}") from error
+    if isinstance(connection, Held):
+        try:
+            yield connection
+        finally:
+            await connection.give_back()
+        return
     thread = await _thread(connection)
     try:
         yield connection
     finally:
         # A client that leaves now must not leave it open.
         await asyncio.shield(_give_back(database, connection, statement, thread))
+
+
+def _which(database: Database) -> str:
+    if database.asking == "clickhouse":
+        return "the reports' ClickHouse"
+    return "the reports' replica" if database.replica else "the database"
 
 
 async def _give_back(database: Database, connection: AsyncConnection, statement: Statement, thread: int) -> None:
@@ -183,11 +197,19 @@ async def _kill(database: Database, thread: int) -> None:
 
 @contextlib.asynccontextmanager
 async def _opened(
-    connection: AsyncConnection, statement: Statement, limits: Limits, traffic: Traffic
+    connection: AsyncConnection | Held, statement: Statement, limits: Limits, traffic: Traffic
 ) -> AsyncIterator[Reading]:
-    if connection.dialect.name == "sqlite":
+    if isinstance(connection, Held):
         async with asyncio.timeout(limits.timeout_s), asked(connection, statement, traffic) as answer:
             yield Reading(answer.columns, limits.rows, answer.fetch)
+        return
+    if statement.dialect == "clickhouse":
+        most = limits.rows + 1
+        async with (
+            asyncio.timeout(limits.patience_s),
+            columnar.asked(connection, statement, limits.timeout_s, most) as rows,
+        ):
+            yield Reading(rows.columns, limits.rows, rows.fetch)
         return
     async with asyncio.timeout(limits.patience_s), _errors_wrapped(connection):
         stream = await connection.stream(statement.clause)

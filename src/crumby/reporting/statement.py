@@ -20,12 +20,15 @@ SECRET: Final = frozenset(  # tables with secrets in them
 )
 
 
-def _tokens(strings: str, comments: str, odd: str = r"(?!)") -> re.Pattern[str]:
+QUOTED: Final = r"""  "(?:[^"]|"")*" | `[^`]*`  """
+
+
+def _tokens(strings: str, comments: str, odd: str = r"(?!)", quoted: str = QUOTED) -> re.Pattern[str]:
     """What a statement is made of. `odd` is what could hide something from whoever reads it so."""
     return re.compile(
         rf"""(?P<odd> {odd} )
            | (?P<string> {strings} )
-           | (?P<quoted> "(?:[^"]|"")*" | `[^`]*` )
+           | (?P<quoted> {quoted} )
            | (?P<comment> {comments} )
            | (?P<bind> (?<![:\w\\]):(?P<name>[A-Za-z_]\w*) )
            | (?P<colon> : )
@@ -50,6 +53,15 @@ TOKENS: Final = {
         r"--[^\n\r]* | /\*(?:(?!/\*|\*/).)*\*/",
         r"""(?<![\w$])u&["'] | /\*(?:(?!\*/).)*/\*""",
     ),
+    # It has $tag$…$tag$ as well, which begins within no word; backslashes in quoted names; quotation marks of print;
+    # and x'…', in which a backslash is none.
+    "clickhouse": _tokens(
+        rf"""{_ESCAPED} | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$""",
+        r"--[^\n]* | //[^\n]* | \#[ !][^\n]* | /\*(?:(?!/\*|\*/).)*\*/",
+        r"""(?<=[\w$])\$\w*\$ | [\u2018\u2019\u201c\u201d] | (?<![\w$])[xb]'(?![0-9a-f]*')
+           | "(?:[^"\\]|"")*\\ | `(?:[^`\\]|``)*\\ | /\*(?:(?!\*/).)*/\*""",
+        r"""  "(?:[^"\\]|"")*" | `(?:[^`\\]|``)*`  """,
+    ),
 }
 
 BEGINNINGS: Final = re.compile(r"[\s(]*(select|with|values)\b")
@@ -60,6 +72,14 @@ POWERS: Final = re.compile(
     r"(?<![\w$])(get_lock|pg_(?:try_)?advisory\w*|pg_(?:terminate|cancel)_backend|set_config|load_file|pg_read_\w+"
     r"|(?:query|table|schema|database|cursor)_to_xml\w*|ts_stat|dblink\w*|pg_stats\w*|pg_statistic\w*)(?![\w$])"
 )
+# What ClickHouse reads elsewhere: files, addresses, other servers, programs, and tables by a pattern. And what it takes
+# behind a statement: its answer in another form, and other limits.
+ELSEWHERE: Final = re.compile(
+    r"(?<![\w$])(azureblobstorage\w*|arrowflight|cluster\w*|cosn|deltalake\w*|executable|file\w*|gcs|hdfs\w*|hive|hudi\w*"
+    r"|iceberg\w*|input|jdbc|loop|merge\w*|mongodb|mysql|odbc|oss|paimon\w*|postgresql|prometheus\w*|redis|remote\w*|s3\w*"
+    r"|sqlite|timeseries\w*|url(?:cluster)?|viewexplain|ytsaurus)(?=[\"`]?\s*\()"
+)
+BEHIND: Final = re.compile(r"(?<![\w$.`\"])(settings(?=\s+\w+\s*=)|format(?=\s+\w+\s*(?:$|;|settings\b)))")
 WORDS: Final = re.compile(r"""(?P<quoted>["`][\w$]+["`])|(?P<word>[^\W\d][\w$]*)|[(),.]""")
 LISTS: Final = frozenset({"from", "join", "straight_join", "table"})  # a table's name comes next
 CLAUSES: Final = frozenset(
@@ -81,7 +101,7 @@ def single(sql: str, dialect: str) -> str:
     if not _blank(rest, tokens):
         raise QueryFileError("a query file holds one statement, and this one goes on behind a semicolon")
     skeleton = _skeleton(statement, tokens)
-    _refuse_deeds(skeleton)
+    _refuse_deeds(skeleton, dialect)
     secret = next((name for name in _tables(skeleton) if name in SECRET), None) if dialect != "sqlite" else None
     if secret:
         raise QueryFileError(f"the table {secret} is not a report's to read, nor its name a `with`'s to take")
@@ -108,11 +128,13 @@ def _skeleton(sql: str, tokens: re.Pattern[str]) -> str:
     return tokens.sub(strip, sql).lower()
 
 
-def _refuse_deeds(skeleton: str) -> None:
+def _refuse_deeds(skeleton: str, dialect: str) -> None:
     if not BEGINNINGS.match(skeleton):
         first = re.split(r"\W", skeleton.lstrip(" \t\r\n("))[0]
         raise QueryFileError(f"it begins with `{first[:20]}`, and answers no rows; a query file asks, with `select`")
     refused = DEEDS.search(skeleton) or POWERS.search(skeleton)
+    if not refused and dialect == "clickhouse":
+        refused = ELSEWHERE.search(skeleton) or BEHIND.search(skeleton)
     if refused:
         raise QueryFileError(f"`{refused[1]}` is not a report's to use: it does more than ask")
 

@@ -243,5 +243,5 @@ MACROS: Final = (
     Macro("t0", "{{ t0 }}", "first day of the period; bound: :t0"),
     Macro("t1", "{{ t1 }}", "last day of the period; bound: :t1"),
     Macro("rolled", "{% if rolled %}", "whether a rollup is read"),
-    Macro("dialect", '{% if dialect == "sqlite" %}', "sqlite, mysql or postgresql"),
+    Macro("dialect", '{% if dialect == "sqlite" %}', "sqlite, mysql, postgresql or clickhouse"),
 )

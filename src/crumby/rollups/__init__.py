@@ -14,6 +14,7 @@
     keeping.py              and what that is, for whoever takes it along
     totals.py               days as another program had counted them, which no visits are there of
     quiet.py                whether there can be anything new at all
+    copied.py               what a copy in ClickHouse is told of it
     replica.py              what of it has reached a replica that reports ask
     work.py                 the connection that it works on: a file beside the embedded database, or the server
 
@@ -38,8 +39,10 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from crumby import columnar, spider
 from crumby.database import Database, first_line, rollups_path
 from crumby.rollups import amended, keeping, kept, pruning
+from crumby.rollups.copied import Copy
 from crumby.rollups.engine import Done, Engine
 from crumby.rollups.files import Rollup, RollupFolders
 from crumby.rollups.late import Strays
@@ -72,7 +75,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PERIOD_S: Final = 1.0  # between two looks for what is new
-CHUNK: Final = 5000  # visits at a time: a quarter of a second
+CHUNK: Final = 10_000  # visits at a time: half a second; of half as many one costs a third more
 ON_DEMAND: Final = 500  # visits that a report waits for, some 20 ms; of more it is told nothing
 PATIENCE_S: Final = 3.0  # of a report, where the database has gone silent, or the machine has much to do
 GOODBYE_S: Final = 3.0
@@ -102,11 +105,12 @@ class Listed:
 class Rollups:
     """One a process. Whichever process comes first does the work; the others see what has become ready."""
 
-    def __init__(self, database: Database, zone: str, folders: RollupFolders) -> None:
+    def __init__(self, database: Database, zone: str, folders: RollupFolders, copy: Copy | None = None) -> None:
         self._database = database
         self._folders = folders
         self._files: Sequence[Rollup] | None = None
-        self._engine = Engine(database.dialect, zone)
+        self.copy = copy
+        self._engine = Engine(database.dialect, zone, copy)
         self._strays = Strays()
         self._strays_due = -math.inf
         self._strays_took = 0.0  # seconds, this time
@@ -290,6 +294,11 @@ class Rollups:
         """
         await self._in_turn(lambda work: self._engine.forget(work, names))
 
+    async def within(self, work: Callable[[Work, Engine], T]) -> T:
+        """A piece of somebody else's work, here. Raises what the database does, and Busy."""
+        async with self._one_at_a_time:
+            return await self._do(lambda there: work(there, self._engine))
+
     async def _in_turn(self, work: Callable[[Work], T]) -> T:
         """Once no other process is at it."""
         while True:
@@ -461,6 +470,7 @@ class Rollups:
         if self._connection is None:
             connection = await self._database.engine.connect()
             try:
+                await connection.run_sync(spider.mend)  # what is in doubt is to be there before heads are looked at
                 await connection.run_sync(lambda there: self._connected(ServerWork(there)))
             except BaseException:
                 await connection.invalidate()
@@ -516,10 +526,15 @@ async def open_rollups(
 ) -> AsyncIterator[Rollups]:
     """Nothing is connected before it is used. `keep_up` is the caller's to run, once the schema is today's."""
     folders = folders or RollupFolders(*filter(None, (shipped("queries"), settings.queries)))
-    made = Rollups(database, settings.time_zone, folders)
+    copy: Copy | None = None
+    if columnar.is_meant(settings):
+        from crumby.columnar.outbox import Outbox
+
+        copy = Outbox()
+    made = Rollups(database, settings.time_zone, folders, copy)
     if database.replica:
         from crumby.rollups.replica import FollowedRollups
 
-        made = FollowedRollups(database, database.replica, settings.time_zone, folders)
+        made = FollowedRollups(database, database.replica, settings.time_zone, folders, copy)
     async with made as rollups:
         yield rollups

@@ -16,9 +16,10 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from crumby.errors import QueryFileError
-from crumby.rollups import amended, delta, kept, late, marks, tables, totals
+from crumby.rollups import amended, copied, delta, kept, late, marks, tables, totals
 from crumby.rollups.audit import Audit, Wrong
 from crumby.rollups.clock import Clock
+from crumby.rollups.copied import Copy
 from crumby.rollups.delta import SECONDS, TOLD, VIEWS
 from crumby.rollups.files import Rollup
 from crumby.rollups.kept import Kept
@@ -52,8 +53,9 @@ class RollupFailed(QueryFileError):
 class Engine:
     """`rollups` are those that are sound; what is wrong with the others is in `errors`."""
 
-    def __init__(self, dialect: str, zone: str) -> None:
+    def __init__(self, dialect: str, zone: str, copy: Copy | None = None) -> None:
         self.dialect = dialect
+        self._copy = copy
         self.zone = zone
         self.rollups: dict[str, Rollup] = {}
         self.errors: dict[str, str] = {}
@@ -81,6 +83,10 @@ class Engine:
         if not prepared:
             with work.transaction():
                 self._prepare(work)
+        if self._copy:
+            self._copy.connected(work)
+        else:
+            copied.drop(work)
         self.take(work, rollups)
 
     def _has_state(self, work: Work) -> bool:
@@ -174,9 +180,18 @@ class Engine:
             states = [state for state in states if state.complete]
         else:
             states += self._begun(work, {state.name for state in states})
-        if not states:
-            self._see(states)
-            return Done()
+        if self._copy:
+            self._copy.begin(work, states, self.rollups, all_of_them=not complete_alone)
+        done = self._take_all_in(work, states, heads, most, complete_alone=complete_alone) if states else Done()
+        if self._copy:
+            self._copy.end(work)
+            if not complete_alone:
+                self._copy.take_in(work, self._heads)
+        return done
+
+    def _take_all_in(
+        self, work: Work, states: Sequence[State], heads: Marks, most: int, *, complete_alone: bool
+    ) -> Done:
         known = {state.name: state for state in states}
         done, version = 0, max(self.version, *(state.version for state in states))
         for after, again, group in marks.groups(states):
@@ -202,6 +217,8 @@ class Engine:
                 )
                 if known[state.name] != state:
                     marks.move(work, state, known[state.name])
+            if self._copy:
+                self._copy.moved(work, [known[state.name] for state in group])
         if work.dialect != "sqlite" and len(marks.sound(work, states)) < len(states):
             raise Busy  # visits were deleted meanwhile, and others that came later were read
         self._see(known.values())
@@ -306,7 +323,11 @@ class Engine:
             for rollup in statements.by_stage[stage]:
                 if rollup.name in names and any(found[need] for need in statements.needs[rollup.name]):
                     added = statements.added[rollup.name]
-                    self._add(work, rollup, added_since(rollup, statements.clock, again.day) if again.day else added)
+                    answering = self._copy is not None
+                    since = (
+                        added_since(rollup, statements.clock, again.day, answering=answering) if again.day else added
+                    )
+                    self._add(work, rollup, since)
         changed_past = self._changes_the_past(work, found)
         self._empty(work, found)
         return found[VIEWS], changed_past
@@ -327,7 +348,11 @@ class Engine:
     def _add(self, work: Work, rollup: Rollup, statements: Sequence[str]) -> None:
         making, *adding = statements
         try:
-            if work.plain(making):
+            if self._copy and self.dialect == "postgresql":
+                self._copy.added(rollup, work.plain_rows(making))
+            elif work.plain(making):
+                if self._copy:
+                    self._copy.added(rollup, work.plain_rows(tables.new_rows(rollup)))
                 for statement in adding:
                     work.plain(statement)
         except Exception as error:
@@ -341,11 +366,13 @@ class Engine:
         for state in group:
             counted = totals.read(work, self.rollups[state.name], state.marks.totals, until, state.kept)
             try:
-                totals.add(work, self.rollups[state.name], counted)
+                rows = totals.add(work, self.rollups[state.name], counted)
             except Exception as error:
                 if work.is_of_the_file(error):
                     raise RollupFailed(self.rollups[state.name], _said(error)) from error
                 raise
+            if self._copy:
+                self._copy.added(self.rollups[state.name], rows)
             if state.kept.day:
                 kept.has_totals(work, state.name, until)
             days += [day for _, day, _ in counted]
@@ -374,7 +401,7 @@ class Engine:
         first = work.rows("select min(datetime) from visits")[0][0]
         clock = self._clock(_year(first))
         if self._statements is None or self._statements.clock != clock:
-            self._statements = prepared(self.rollups.values(), clock)
+            self._statements = prepared(self.rollups.values(), clock, answering=self._copy is not None)
         return self._statements
 
     @contextlib.contextmanager
@@ -398,9 +425,8 @@ class Engine:
             states = [state for state in marks.read(work) if state.name in self.rollups]
             if not states or len(states) < len(self.rollups):
                 return 0
-            taken_in = {
-                name: min(getattr(state.marks, name) for state in states) for name in ("engagements", "amended")
-            }
+            all_marks = [state.marks for state in states] + ([self._copy.marks(work)] if self._copy else [])
+            taken_in = {name: min(getattr(each, name) for each in all_marks) for name in ("engagements", "amended")}
             return max([work.purge(table, mark, most) for table, mark in taken_in.items()])
 
     def heads(self, work: Work) -> Marks:
@@ -423,6 +449,19 @@ class Engine:
                 for table in filter(work.has, tables.names(rollup.name)):
                     sums = (rollup.counted,) if table == rollup.return_table else rollup.sums
                     work.do(f"delete from {table} where {' and '.join(f'{name} = 0' for name in sums)}")
+        if self._copy:
+            with work.transaction():
+                self._copy.swept(work)
+
+    def pruned(self, work: Work, before: str) -> None:
+        """Rows from before that instant, in UTC, are gone."""
+        if self._copy:
+            self._copy.pruned(work, before)
+
+    def tell_of_hits(self, work: Work) -> None:
+        """Say of what is new that it is to be copied, within a transaction."""
+        if self._copy:
+            self._copy.take_in(work, self._heads)
 
     def counted(self) -> Marks | None:
         """Up to where no row is still on its way."""

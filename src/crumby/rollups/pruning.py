@@ -102,7 +102,7 @@ class Prune:
         self._tries += 1
         if not work.restart_log() and self._tries < TRIES:
             return True
-        self._end(work)
+        self._end(work, engine)
         return False
 
     def _take_turn(self, work: Work) -> None:
@@ -196,11 +196,12 @@ class Prune:
                 database.do(f"delete from strays where cid in ({named}) and {_NOBODY}", cids)
         self._after = found[-1][0] if len(found) == LOOKED_AT else None
 
-    def _end(self, work: Work) -> None:
+    def _end(self, work: Work, engine: Engine) -> None:
         """Answers that are kept by the rollups' version are of rows that may be gone."""
         with work.transaction():
             version = time.time_ns() // 1_000_000
             work.do(f"update {tables.STATE} set version = :version where version < :version", {"version": version})
+            engine.pruned(work, str(self.horizon.instant))
         with work.transaction(), work.writing() as database:
             database.do(
                 "update pruned set done = :horizon, turn = 0 where done < :horizon", {"horizon": self.horizon.seconds}

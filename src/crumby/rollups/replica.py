@@ -19,6 +19,7 @@ from sqlalchemy import Connection, text
 from crumby.database import Database
 from crumby.engines import AsyncEngine
 from crumby.rollups import AWAY, Listed, Rollups, totals
+from crumby.rollups.copied import Copy
 from crumby.rollups.files import Rollup, RollupFolders
 from crumby.rollups.tables import STATE
 from crumby.rollups.totals import Imported
@@ -32,8 +33,15 @@ ASKED: Final = f"select name, hash, zone, complete, version, totals from {STATE}
 class FollowedRollups(Rollups):
     """Kept up on the writer as ever, and read where they arrive."""
 
-    def __init__(self, database: Database, replica: AsyncEngine, zone: str, folders: RollupFolders) -> None:
-        super().__init__(database, zone, folders)
+    def __init__(
+        self,
+        database: Database,
+        replica: AsyncEngine,
+        zone: str,
+        folders: RollupFolders,
+        copy: Copy | None = None,
+    ) -> None:
+        super().__init__(database, zone, folders, copy)
         self._replica = replica
         self._files_of = folders
         self._there: frozenset[tuple[str, str, str]] = frozenset()  # (name, hash, zone) of those that are complete
@@ -55,6 +63,9 @@ class FollowedRollups(Rollups):
     @property
     def imported(self) -> Imported:
         return self._imported_there
+
+    def sight(self) -> None:
+        """What is committed on the writer tells nothing of what has arrived."""
 
     async def listed(self) -> list[Listed]:
         await self.catch_up()

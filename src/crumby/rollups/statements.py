@@ -25,7 +25,8 @@ class Statements:
     added: Mapping[str, Sequence[str]]  # by rollup
 
 
-def prepared(rollups: Iterable[Rollup], clock: Clock) -> Statements:
+def prepared(rollups: Iterable[Rollup], clock: Clock, *, answering: bool = False) -> Statements:
+    """`answering`: what a rollup adds is to be told as well."""
     by_stage: dict[str, list[Rollup]] = {stage: [] for stage in STAGES}
     needs: dict[str, frozenset[str]] = {}
     added: dict[str, Sequence[str]] = {}
@@ -39,7 +40,7 @@ def prepared(rollups: Iterable[Rollup], clock: Clock) -> Statements:
             stages = [VIEWS]
         needs[rollup.name] = frozenset(stages)
         by_stage[stages[-1]].append(rollup)
-        added[rollup.name] = list(_adding(rollup, sql, clock.dialect))
+        added[rollup.name] = list(_adding(rollup, sql, clock.dialect, answering=answering))
     made = Delta(clock, named)
     needed = frozenset[str]().union(*needs.values())
     pending = clock.dialect != "sqlite" and TOLD in needed
@@ -50,17 +51,20 @@ def prepared(rollups: Iterable[Rollup], clock: Clock) -> Statements:
     return Statements(clock, fill, amend, by_stage, needs, added)
 
 
-def added_since(rollup: Rollup, clock: Clock, day: int) -> Sequence[str]:
+def added_since(rollup: Rollup, clock: Clock, day: int, *, answering: bool = False) -> Sequence[str]:
     """What it adds of that day and later ones: those before it have what they had."""
-    return list(_adding(rollup, f"select * from ({rollup.select(clock)}) made where day >= {day:d}", clock.dialect))
+    later = f"select * from ({rollup.select(clock)}) made where day >= {day:d}"
+    return list(_adding(rollup, later, clock.dialect, answering=answering))
 
 
-def _adding(rollup: Rollup, sql: str, dialect: str) -> Iterator[str]:
+def _adding(rollup: Rollup, sql: str, dialect: str, *, answering: bool) -> Iterator[str]:
+    """Where it is to answer, PostgreSQL's one statement does; the others have a table that can be asked."""
     columns = ", ".join(rollup.columns)
     if dialect == "postgresql":
         days, months, returns = tables.adding(rollup, dialect, "made")
         made = f"made as materialized (select {columns} from ({sql}) made)"
-        yield f"with {made}, days as ({days}), months as ({months}) {returns}"
+        ending = f", returns as ({returns}) select {columns} from made" if answering else f" {returns}"
+        yield f"with {made}, days as ({days}), months as ({months}){ending}"
         return
     part = tables.part_table(rollup)
     yield f"insert into {part} ({columns}) {sql}"

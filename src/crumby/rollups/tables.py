@@ -71,6 +71,11 @@ def part_creation(rollup: Rollup, dialect: str) -> str:
     return f"create temporary table {table} ({_columns(rollup, rollup.sums, dialect)}){KINDS[dialect]}"
 
 
+def new_rows(rollup: Rollup) -> str:
+    """What is in it."""
+    return f"select {', '.join(rollup.columns)} from {part_table(rollup)}"
+
+
 def _columns(rollup: Rollup, sums: Iterable[str], dialect: str) -> str:
     keys = [f"{key.name} {_type(key, dialect)} not null" for key in rollup.keys]
     days = ["day integer not null", "prev_day integer not null"]

@@ -113,11 +113,15 @@ def _size(value: str | int) -> int:
     return len(value.encode()) if isinstance(value, str) else 0
 
 
-def add(work: Work, rollup: Rollup, counted: Mapping[Place, Sequence[int]]) -> None:
-    """To each of its tables, within a transaction."""
+def add(work: Work, rollup: Rollup, counted: Mapping[Place, Sequence[int]]) -> Sequence[Sequence[str | int]]:
+    """To each of its tables, within a transaction → the rows that it added."""
     rows = [[*key, day, prev_day, *sums] for (key, day, prev_day), sums in counted.items() if any(sums)]
-    if not rows:
-        return
+    if rows:
+        _add(work, rollup, rows)
+    return rows
+
+
+def _add(work: Work, rollup: Rollup, rows: Sequence[Sequence[str | int]]) -> None:
     columns = ", ".join(rollup.columns)
     if work.dialect == "postgresql":
         days, months, returns = tables.adding(rollup, work.dialect, "made")

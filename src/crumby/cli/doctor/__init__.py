@@ -4,6 +4,7 @@ finding.py        what is found, and how bad it is
 configuration.py  settings that do not go together, secrets, and files that others can read
 database.py       whether it answers, its schema, its commits, its users
 replica.py        the replica that reports ask, if there is one
+columnar.py       or the ClickHouse
 clock.py          whose clock is wrong
 upkeep.py         what is done once a day, and what is counted beforehand
 traffic.py        whether visitors have addresses of their own

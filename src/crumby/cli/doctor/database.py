@@ -29,7 +29,7 @@ async def look(patient: Patient, *questions: Question) -> AsyncIterator[Finding]
     if path and not path.exists():
         yield Finding("ok", "database", f"{shown} is not there yet; `crumby run` makes it")
         return
-    reader = database.reports if path else database.engine  # reports of a server may ask another one
+    reader = database.reading  # reports may ask another one
     try:
         async with asyncio.timeout(PATIENCE), reader.connect() as connection:
             yield Finding("ok", "database", f"{shown} answers")

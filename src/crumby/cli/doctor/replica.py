@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from crumby import cluster
 from crumby.cli.doctor.finding import Finding, Patient
+from crumby.columnar import is_meant
 from crumby.database import first_line
 from crumby.engines import AsyncConnection
 from crumby.migrations import HEAD
@@ -33,6 +34,12 @@ POSTGRES_FOLLOWS: Final = """
 async def look(patient: Patient) -> AsyncIterator[Finding]:
     replica = patient.database.replica
     if not replica:
+        return
+    if is_meant(patient.settings):
+        from crumby.cli.doctor import columnar
+
+        async for finding in columnar.look(patient):
+            yield finding
         return
     shown = replica.url.render_as_string()
     try:
