@@ -29,7 +29,15 @@ def program(name: str) -> Path:
 
 def _make() -> None:
     subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER], check=True)
-    words = [str(FOLDER / "bin" / "python"), *PIP, "install", "--require-hashes", "--requirement", str(LOCK)]
+    words = [
+        str(FOLDER / "bin" / "python"),
+        *PIP,
+        "install",
+        "--no-compile",
+        "--require-hashes",
+        "--requirement",
+        str(LOCK),
+    ]
     done = subprocess.run(words, check=False, capture_output=True, text=True)
     if done.returncode:
         message = f"{LOCK.name} can't be installed: {done.stderr.strip()[-500:]}"

@@ -100,6 +100,9 @@ def following(*words: str, environ: Mapping[str, str], folder: Path) -> Iterator
 # Exactly once
 
 
+@pytest.mark.parametrize(
+    "database_url", ["sqlite", "mariadb", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
 def test_each_hit_of_a_running_server_is_told_once(database_url: str, tmp_path: Path) -> None:
     """By two workers, with hits that are sent twice: their transactions are undone, and leave ids that never come.
 

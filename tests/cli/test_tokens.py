@@ -123,6 +123,9 @@ def test_the_documents_lines_do_what_they_say(tmp_path: Path) -> None:
     assert "401" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("mariadb", marks=pytest.mark.long), "postgres"], indirect=True
+)
 def test_a_program_is_let_in_and_out_of_every_worker_while_they_run(database_url: str) -> None:
     """As from a terminal, on each database. Planted: tokens that are read when a worker starts."""
     with Crumby(database_url, arguments=["--workers", "2"]) as server:

@@ -116,7 +116,7 @@ class Acts:
         ]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
+@pytest.mark.parametrize("database_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True)
 async def test_whatever_happens_it_is_there(stored: Stored, copied: Copied, folder: Path) -> None:
     """Faults: days that were told already are told again by the chunks; what is changed keeps its first version; ids of
     what was told later are not noted; a rollup that begins anew keeps its rows; the prune goes before what it is of.

@@ -46,7 +46,7 @@ class Backup:
     [
         pytest.param("sqlite", 10, 2, id="sqlite"),
         pytest.param("mariadb", 2, 1, id="mariadb"),
-        pytest.param("postgres", 2, 1, id="postgres"),
+        pytest.param("postgres", 2, 1, id="postgres", marks=pytest.mark.long),
     ],
     indirect=["database_url"],
 )

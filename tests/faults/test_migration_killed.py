@@ -210,7 +210,7 @@ async def left(url: str, old: Path, settings: MakeSettings) -> dict[str, Any]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("count", [FEW, pytest.param(100_000, marks=pytest.mark.long)])
-@pytest.mark.parametrize("database_url", ["mariadb", "postgres"], indirect=True)
+@pytest.mark.parametrize("database_url", ["mariadb", pytest.param("postgres", marks=pytest.mark.long)], indirect=True)
 async def test_a_killed_migration_of_a_server_is_ended_by_the_next_and_changes_no_row(
     count: int, database_url: str, settings: MakeSettings, request: pytest.FixtureRequest
 ) -> None:

@@ -42,7 +42,7 @@ OWN: dict[str, list[dict[str, Any]]] = {
 }
 ZONES = [BERLIN, "Etc/UTC", "Asia/Kathmandu", "America/New_York"]
 INTERVALS: list[dict[str, Any]] = [{}, {"interval": "day"}, {"interval": "week"}, {"interval": "month"}]
-TIMES = 4  # each report
+TIMES = 2  # each report
 
 
 @pytest.fixture(scope="module")
