@@ -7,28 +7,20 @@ at the end                   how far it has come
 """
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypeVar
-
-import msgspec
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from crumby.columnar import rows, tables
-from crumby.columnar.parcels import CREATE, DROP, HITS, PRUNED, ROWS, SWEPT, WHOLE, Parcel, read
+from crumby.columnar.parcels import CREATE, DROP, HITS, PRUNED, ROWS, SWEPT, WHOLE, Parcel, lines, read
 from crumby.columnar.server import ClickHouse
 from crumby.columnar.tables import COPIED, OF_STATE, STATES, STEPS, WITNESS
 from crumby.columnar.taking import Batch, Taking
-from crumby.rollups import Busy, Rollups
-from crumby.rollups.engine import Engine
+from crumby.rollups import Rollups
 from crumby.rollups.marks import Marks
 from crumby.rollups.tables import names
-from crumby.rollups.work import Work
-
-T = TypeVar("T")
 
 RENEW_S: Final = 1.0  # between two words that it is still our turn
-BUSY_S: Final = 0.1
 READERS_S: Final = 2.0  # after which no report reads a rollup that is no more
 LOOK_S: Final = 0.5  # between two looks whether rows are deleted
 
@@ -80,14 +72,8 @@ class Delivery:
 
     async def _still_ours(self) -> None:
         if time.monotonic() - self._renewed > RENEW_S:
-            await self._within(lambda work, _: self._taking.renew(work, self._batch))
+            await self._rollups.in_turn(lambda work, _: self._taking.renew(work, self._batch))
             self._renewed = time.monotonic()
-
-    async def _within(self, work: Callable[[Work, Engine], T]) -> T:
-        while True:
-            with contextlib.suppress(Busy):
-                return await self._rollups.within(work)
-            await asyncio.sleep(BUSY_S)
 
     # Rollups
 
@@ -121,9 +107,7 @@ class Delivery:
             await self._clickhouse.insert(f"rollup_{name}_day", [], b"".join(block), token)
             await self._still_ours()
         if states:
-            told = msgspec.json.Encoder().encode_lines(
-                [(*(state[field] for field in OF_STATE), last) for state in states.values()]
-            )
+            told = lines((*(state[field] for field in OF_STATE), last) for state in states.values())
             await self._clickhouse.insert(STATES, [*OF_STATE, "copied"], told, f"{self._batch.generation} {last}")
 
     async def _sweep(self, parcel: Parcel) -> None:
@@ -137,7 +121,7 @@ class Delivery:
         for name in ("totals", "events", "visits"):
             begin, block, checksum = after[name], [], []
             while begin < until[name]:
-                begin, made, hits = await self._within(
+                begin, made, hits = await self._rollups.in_turn(
                     lambda work, _, name=name, begin=begin: rows.between(work, name, begin, until[name], parcel.id)  # type: ignore[misc]
                 )
                 block.append(made)
@@ -150,7 +134,9 @@ class Delivery:
         """As they are now; or they are not there any more."""
         gone: list[int] = []
         for part in rows.parts(ids):
-            there, block, hits = await self._within(lambda work, _, part=part: rows.of(work, name, part, parcel.id))  # type: ignore[misc]
+            there, block, hits = await self._rollups.in_turn(
+                lambda work, _, part=part: rows.of(work, name, part, parcel.id)  # type: ignore[misc]
+            )
             await self._put(name, parcel, block, f"again {hits}")
             gone += [number for number in part if number not in there]
         for part in rows.parts(gone):
@@ -167,8 +153,8 @@ class Delivery:
         before = parcel.body["before"]
         for name in tables.BY_MONTH:
             await self._delete(name, f"datetime < toDateTime64('{before}', 6, 'UTC')")
-            ids = await self._within(lambda work, _, name=name: rows.before(work, name, before))  # type: ignore[misc]
-            there = await self._within(lambda work, _: read(work)[""].marks)
+            ids = await self._rollups.in_turn(lambda work, _, name=name: rows.before(work, name, before))  # type: ignore[misc]
+            there = await self._rollups.in_turn(lambda work, _: read(work)[""].marks)
             await self._again(name, parcel, [number for number in ids if number <= getattr(there, name)])
 
     async def _delete(self, name: str, where: str) -> None:

@@ -16,7 +16,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from crumby.columnar import rows, tables
 from crumby.columnar.delivery import Delivery, into
@@ -25,12 +25,8 @@ from crumby.columnar.server import Away, ClickHouse
 from crumby.columnar.tables import COPIED, OURS, WITNESS
 from crumby.columnar.taking import Batch, Taken, Taking, Waiting
 from crumby.rollups import AWAY, Busy, Rollups
-from crumby.rollups.engine import Engine
-from crumby.rollups.work import Work
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 PERIOD_S: Final = 1.0  # between two looks, where nothing waits
 BUSY_S: Final = 0.1
@@ -116,14 +112,14 @@ class Sender:
     async def prepare(self) -> None:
         """Make its tables where it has none, or others. Raises as `step`."""
         with contextlib.suppress(Taken):  # who sends has made them
-            await self._connected(await self._in_turn(self._taking.take))
+            await self._connected(await self._rollups.in_turn(self._taking.take))
 
     async def begin_anew(self) -> None:
         """All that is there goes, and comes again."""
-        await self._in_turn(lambda work, _: self._taking.begin_anew(work))
+        await self._rollups.in_turn(lambda work, _: self._taking.begin_anew(work))
 
     async def waiting(self) -> Waiting:
-        return await self._in_turn(self._taking.waiting)
+        return await self._rollups.in_turn(self._taking.waiting)
 
     async def step(self) -> bool:
         """Send some of it → whether there was any. Raises Away, Taken, Busy and what the database does."""
@@ -135,15 +131,9 @@ class Sender:
             return True
         if batch.parcels:
             await Delivery(clickhouse, self._rollups, self._taking, batch).all()
-            await self._in_turn(lambda work, _: self._taking.acknowledge(work, batch))
+            await self._rollups.in_turn(lambda work, _: self._taking.acknowledge(work, batch))
         await self._small_tables(clickhouse)
         return bool(batch.parcels)
-
-    async def _in_turn(self, work: Callable[[Work, Engine], T]) -> T:
-        while True:
-            with contextlib.suppress(Busy):
-                return await self._rollups.within(work)
-            await asyncio.sleep(BUSY_S)
 
     async def _connected(self, batch: Batch) -> ClickHouse | None:
         """None where everything begins anew with the next step."""

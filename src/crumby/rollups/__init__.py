@@ -299,6 +299,10 @@ class Rollups:
         async with self._one_at_a_time:
             return await self._do(lambda there: work(there, self._engine))
 
+    async def in_turn(self, work: Callable[[Work, Engine], T]) -> T:
+        """The same, once no other process is at it."""
+        return await self._in_turn(lambda there: work(there, self._engine))
+
     async def _in_turn(self, work: Callable[[Work], T]) -> T:
         """Once no other process is at it."""
         while True:
