@@ -23,7 +23,7 @@ The house has two halves and one door between them, the database. Follow a hit t
     ingest/columns.py   rows as a driver takes them, without columns that are empty
     ingest/engaged.py   and what a page told of itself when it was left, put with its visit
     ingest/store.py     in one transaction; a known hit id changes nothing. Committed: 2xx
-    ingest/connection.py a server's connection, kept from batch to batch
+    ingest/connections.py a server's connections, kept from batch to batch
     ingest/outage.py    or, while a database server is away, the rows into the spool, and on from there later
     ingest/spool.py     the local file where they wait
     ingest/refusals.py  of those that were refused, how many and why

@@ -41,6 +41,8 @@ def an_event(number: int) -> Event:
 class Fickle:
     """A server in a mood: it takes rows, refuses them all, hangs, or takes none with a certain id."""
 
+    at_once = 1
+
     def __init__(self) -> None:
         self.mood = "well"
         self.bad = b""

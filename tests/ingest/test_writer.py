@@ -5,7 +5,7 @@ import contextlib
 import gc
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,17 @@ def a_hit(number: int, **fields: object) -> Hit:
 class Slow:
     """A store that notes its batches, and waits until it is let go."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = 1) -> None:
+        self.at_once = at_once
         self.batches: list[int] = []
+        self.last: list[bytes] = []  # hit ids
         self.go = asyncio.Event()
 
     async def insert(
         self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement] = ()
     ) -> None:
         self.batches.append(len(visits) + len(events) + len(engagements))
+        self.last = [*(each.hit_id for rows in (visits, events, engagements) for each in rows)]
         await self.go.wait()
 
 
@@ -162,6 +165,81 @@ async def test_what_waits_goes_into_one_commit(geo: Geo) -> None:
         store.go.set()
         await asyncio.gather(first, *others)
     assert store.batches == [1, 39]
+
+
+@pytest.mark.parametrize(("at_once", "batches"), [(1, [1]), (2, [1, 64])])
+async def test_a_full_batch_goes_beside_another_one_where_the_store_takes_two(
+    geo: Geo, at_once: int, batches: list[int]
+) -> None:
+    """Seen to fail where a store is given as many as come, where half a batch goes, and where none goes beside."""
+    store = Slow(at_once)
+    async with open_writer(geo, store, Metrics()) as writer:
+        told: list[CrumbyError | None] = []
+        writer.put([a_hit(0)], [CLIENT], told.append)
+        await until(lambda: store.batches)
+        for number in range(1, 200):
+            writer.put([a_hit(number, cid=f"{number}")], [CLIENT], told.append)
+            if number == 63:
+                await asyncio.sleep(0.01)
+                assert store.batches == [1]
+        await asyncio.sleep(0.01)
+        assert store.batches == batches
+        store.go.set()
+    assert told == [None] * 200
+
+
+@pytest.mark.parametrize("same", ["cid", "id"])
+async def test_who_has_a_hit_under_way_waits_for_it(geo: Geo, same: str) -> None:
+    """Seen to fail on a batch of whatever waits, and where visitors alone are looked at, or hits alone."""
+    store = Slow(at_once=2)
+    first = a_hit(0, cid="0")
+    second = a_hit(1, cid="0") if same == "cid" else a_hit(0, cid="1", kind="engagement")
+    async with open_writer(geo, store, Metrics()) as writer:
+        writer.put([first], [CLIENT], lambda _: None)
+        await until(lambda: store.batches)
+        for hit in (second, *(a_hit(number, cid=f"{number}") for number in range(2, 66))):
+            writer.put([hit], [CLIENT], lambda _: None)
+        await until(lambda: len(store.batches) == 2)
+        assert store.last == [number.to_bytes(16) for number in range(2, 66)]
+        store.go.set()
+    assert store.batches == [1, 64, 1]
+    assert store.last == [second.id]
+
+
+async def test_a_flood_of_one_visitor_is_looked_through_in_part(geo: Geo) -> None:
+    """Seen to fail where the whole queue is, with each round of the loop."""
+    store = Slow(at_once=2)
+    async with open_writer(geo, store, Metrics()) as writer:
+        writer.put([a_hit(0, cid="A")], [CLIENT], lambda _: None)
+        await until(lambda: store.batches)
+        for number in range(1, 1000):
+            writer.put([a_hit(number, cid="A" if number < 900 else f"{number}")], [CLIENT], lambda _: None)
+        await asyncio.sleep(0.01)
+        assert store.batches == [1]
+        store.go.set()
+    assert sum(store.batches) == 1000
+
+
+@pytest.mark.parametrize("database_url", ["mariadb", "postgres"], indirect=True)
+async def test_visitors_who_come_in_a_crowd_have_each_hit_in_its_place(
+    database_url: str, settings: MakeSettings, geo: Geo
+) -> None:
+    """Seen to fail where two transactions meet a visitor: it begins two sessions, or a batch is begun again."""
+    at = datetime(2026, 11, 22, 12)  # noqa: DTZ001
+    async with real_writer(database_url, settings, geo) as writer:
+        hits = [
+            a_hit(number, cid=f"{number % 150}", datetime=at + timedelta(seconds=number)) for number in range(1, 901)
+        ]
+        await asyncio.gather(*(writer.write([hit], CLIENT) for hit in hits))
+        async with (
+            open_database(settings(sqlalchemy_database_uri=database_url)) as database,
+            database.engine.connect() as connection,
+        ):
+            rows = await connection.exec_driver_sql("select cid, seq from visits order by cid, datetime")
+            places: dict[str, list[int]] = {}
+            for row in rows:
+                places.setdefault(row.cid, []).append(row.seq)
+    assert places == {f"{number}": [1, 2, 3, 4, 5, 6] for number in range(150)}
 
 
 async def test_nobody_is_answered_before_the_commit(geo: Geo) -> None:

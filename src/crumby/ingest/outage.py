@@ -34,6 +34,7 @@ class SpoolingStore:
     """A store that takes hits whether the server does or not."""
 
     def __init__(self, server: Store, spool: Spool, prepare: Prepare) -> None:
+        self.at_once = server.at_once
         self._server = server
         self._spool = spool
         self._prepare = prepare
@@ -173,7 +174,7 @@ async def open_store(database: Database, settings: Settings, prepare: Prepare) -
         await spool.open()
         server = ServerStore(database.hits)
         spooling = SpoolingStore(server, spool, prepare)
-        async with server.connection.keeping():
+        async with server.connections.keeping():
             await spooling.begin()
             async with beside(spooling.keep_draining(), "crumby-drain"):
                 yield spooling

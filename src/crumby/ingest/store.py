@@ -18,7 +18,7 @@ from crumby import spider
 from crumby.database import LOG_KEPT, PRAGMAS
 from crumby.errors import CrumbyError, DatabaseUnavailable
 from crumby.ingest.batch import ServerBatch, SqliteBatch
-from crumby.ingest.connection import KeptConnection
+from crumby.ingest.connections import KeptConnections
 from crumby.ingest.enrich import Engagement, Event, Visit
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,9 @@ class Condition:
 
 
 class Store(Protocol):
+    at_once: int
+    """Batches that are worth giving it together, none of which has a visitor or a hit of another one."""
+
     async def insert(
         self, visits: Sequence[Visit], events: Sequence[Event], engagements: Sequence[Engagement] = ()
     ) -> None:
@@ -207,6 +210,8 @@ def _set(connection: sqlite3.Connection, pragma: str) -> None:
 class SqliteStore:
     """The embedded database."""
 
+    at_once = 1  # it has one writer
+
     def __init__(self, path: Path) -> None:
         self._thread = SqliteThread(path)
         self._batch = SqliteBatch()
@@ -245,9 +250,11 @@ class SqliteStore:
 class ServerStore:
     """MySQL, MariaDB and PostgreSQL, through SQLAlchemy."""
 
+    at_once = 2  # a third waits for this process, not for the server
+
     def __init__(self, engine: AsyncEngine) -> None:
         self._name = engine.dialect.name
-        self.connection = KeptConnection(engine)
+        self.connections = KeptConnections(engine, self.at_once)
         self._batch = ServerBatch(engine.dialect)
 
     async def insert(
@@ -269,9 +276,9 @@ class ServerStore:
         more = TRIES
         while True:
             more -= 1
-            kept = self.connection.kept
+            kept = self.connections.kept
             try:
-                async with self.connection.begin() as connection:
+                async with self.connections.begin() as connection:
                     done = await work(connection, more < TRIES - 1)
             except Exception as error:  # drivers have odd ones for a server that dies; the rows are to be kept anyhow
                 if more and (kept or _may_pass_again(error)):

@@ -1,7 +1,11 @@
 """Group commit: what waits goes into one transaction, and only then is it acknowledged.
 
-One task a process. While a batch is being committed the next one gathers, so the batches grow with the load and
-a commit's cost is shared by all that waited for it.
+    put ──► queue ──► a batch ──► rows ──► the store ──► committed: tell
+               └────► one more, beside it, where a whole one waits and the store takes two at once
+
+While a batch is being committed the next one gathers, so the batches grow with the load and a commit's cost is shared
+by all that waited for it. A server works on one batch while Crumby makes the other: with 256 clients that is a quarter
+more hits a second. Batches of half the size for the sake of it cost both sides more than it brings.
 """
 
 import asyncio
@@ -57,7 +61,9 @@ class Writer:
         self._trouble = Trouble()
         self._metrics = metrics
         self._queue: deque[Waiting] = deque()
-        self._more = asyncio.Event()  # in the queue, or a stop
+        self._committing = 0  # batches
+        self._under_way: set[str | bytes] = set()  # visitors and hit ids in them
+        self._changed = asyncio.Event()  # perhaps a batch is due now, or the stop has come
         self._stopped = False
         self._failed: tuple[float, str] | None = None  # when the last batch failed, and why
         self._traffic = traffic
@@ -73,7 +79,8 @@ class Writer:
             raise Overloaded("more hits wait than can be stored at once; send this one again")
         self.waiting += len(hits)
         self._queue.append(Waiting(hits, clients, tell))
-        self._more.set()
+        if self._has_room():
+            self._changed.set()
 
     async def write(self, hits: Sequence[Hit], client: Client) -> None:
         """Return when the hits are committed, or raise what `put` would tell. Who is cancelled cancels no commit."""
@@ -101,31 +108,56 @@ class Writer:
 
     async def run(self) -> None:
         """Commit batch after batch until `stop`; all that came before it is committed first."""
-        while await self._comes():
-            await self._gather()
-            await self._commit_and_tell(self._batch())
+        async with asyncio.TaskGroup() as batches:
+            while self._queue or not self._stopped:
+                self._changed.clear()
+                if self._has_room():
+                    await self._gather()
+                    if batch := self._batch():
+                        self._begin(batch)
+                        batches.create_task(self._see_through(batch))
+                        continue
+                await self._changed.wait()
 
     def stop(self) -> None:
         self._stopped = True
-        self._more.set()
+        self._changed.set()
 
-    async def _comes(self) -> bool:
-        """Whether there is something to commit: wait until there is, or no more will come."""
-        while not self._queue and not self._stopped:
-            self._more.clear()
-            await self._more.wait()
-        return bool(self._queue)
+    def _has_room(self) -> bool:
+        """Whether to begin a batch: none is being committed, or the store takes another one, and that would be full."""
+        if not self._committing:
+            return bool(self._queue)
+        return self._committing < self._store.at_once and self.waiting >= BATCH
 
     def _batch(self) -> list[Waiting]:
-        """What waits, in its order."""
+        """What waits, in its order; but who has hits under way waits for these, for two transactions would cross."""
         batch: list[Waiting] = []
+        later: list[Waiting] = []
         taken = 0
-        while self._queue and taken < BATCH:
+        while self._queue and taken < BATCH and len(later) < BATCH:
             waiting = self._queue.popleft()
+            if self._under_way and not self._under_way.isdisjoint(_named(waiting.hits)):
+                later.append(waiting)
+                continue
             batch.append(waiting)
             taken += len(waiting.hits)
+        self._queue.extendleft(reversed(later))
         self.waiting -= taken
         return batch
+
+    def _begin(self, batch: Sequence[Waiting]) -> None:
+        self._committing += 1
+        if self._store.at_once > 1:
+            self._under_way.update(*(_named(waiting.hits) for waiting in batch))
+
+    async def _see_through(self, batch: Sequence[Waiting]) -> None:
+        try:
+            await self._commit_and_tell(batch)
+        finally:
+            self._committing -= 1
+            if self._under_way:
+                self._under_way.difference_update(*(_named(waiting.hits) for waiting in batch))
+            self._changed.set()
 
     async def _gather(self) -> None:
         """Let the loop go round for as long as each round brings more.
@@ -190,6 +222,11 @@ class Writer:
         self._metrics.commit_seconds.observe(time.perf_counter() - started)
         self._metrics.batch_hits.observe(len(visits) + len(events) + len(engagements))
         self._metrics.queue_hits.set(self.waiting)
+
+
+def _named(hits: Sequence[Hit]) -> list[str | bytes]:
+    """Whose hits they are, and which: an engagement knows its visit by the id alone."""
+    return [name for hit in hits for name in (hit.cid, hit.id) if name]
 
 
 def _tell(batch: Sequence[Waiting], error: CrumbyError | None) -> None:
