@@ -23,7 +23,7 @@ LATER = {
     "geoip2": "crumby geoip",
     "httpx": "crumby geoip",
     "passlib": "a password",
-    "pydantic": "FastAPI and typer",
+    "pydantic": "FastAPI, and typer where there is more to a value",
     "pygments": "Alembic's and httpx's own command lines",
     "rich": "the terminal's tables",
     "sqlalchemy.dialects.mysql": "MariaDB",

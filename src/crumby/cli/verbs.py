@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from crumby import __version__
 from crumby.cli.examples import EXAMPLES, epilog
 from crumby.cli.interrupting import watched
+from crumby.cli.plainly import Plainly
 from crumby.cli.telling import Interrupted, in_one_line, wants_json
 
 
@@ -98,7 +99,7 @@ def command(verb: str | None) -> Any:
         else:
             app.command(name, **told)(found)
     made = typer.main.get_command(app)
-    _name_no_types(made)
+    _adapt(made)
     return made
 
 
@@ -119,15 +120,20 @@ def _not_asked_for() -> None:
     """Stand in the help for a verb whose module is not imported."""
 
 
-def _name_no_types(made: Any) -> None:
-    """`--json <bool>` would look as if it took a word, and `NAME <list[str]>` or `<int range>` tell nobody anything."""
+def _adapt(made: Any) -> None:
+    """Name no types, and read what is plain plainly.
+
+    `--json <bool>` would look as if it took a word, and `NAME <list[str]>` or `<int range>` tell nobody anything.
+    """
     for each in getattr(made, "commands", {}).values():
-        _name_no_types(each)
+        _adapt(each)
     for one in (*made.params, made.get_help_option(typer.Context(made, **HELP))):
         if one.param_type_name == "argument" or one.is_flag:
             one.display_type_rich = _nothing
         elif one.metavar is None:
             one.metavar = "N" if isinstance(one.default, int) else one.name.upper()
+        if hasattr(one, "get_runtime_param"):
+            one.get_runtime_param = Plainly(one)
 
 
 def _nothing(ctx: typer.Context) -> str:  # noqa: ARG001 - as typer calls it
