@@ -141,6 +141,7 @@ async def connected(url: str) -> AsyncIterator[AsyncConnection]:
         await engine.dispose()
 
 
+@pytest.mark.long
 async def test_a_clock_that_is_set_after_the_start_has_its_days_in_the_calendar(clock: Clock, sqlite_url: str) -> None:
     """A machine without a battery begins long ago, and learns the time when the network is there.
 
@@ -167,15 +168,11 @@ async def test_a_clock_that_is_set_after_the_start_has_its_days_in_the_calendar(
 @pytest.mark.parametrize(
     ("day", "changes"),
     [
-        pytest.param(
-            date(2026, 3, 29),
-            ("22:30", "23:30", "00:59:59.5", "21:30", "22:30"),
-            id="23 hours",
-            marks=pytest.mark.long,
-        ),
+        pytest.param(date(2026, 3, 29), ("22:30", "23:30", "00:59:59.5", "21:30", "22:30"), id="23 hours"),
         pytest.param(date(2026, 10, 25), ("21:30", "22:30", "00:59:59.5", "22:30", "23:30"), id="25 hours"),
     ],
 )
+@pytest.mark.long
 async def test_visits_are_counted_on_their_day_where_the_clocks_change(
     day: date, changes: tuple[str, ...], clock: Clock, sqlite_url: str
 ) -> None:
