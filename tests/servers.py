@@ -112,6 +112,15 @@ def wait_until(true: Callable[[], bool], what: str, timeout_s: float = READY_S) 
         time.sleep(POLL_S)
 
 
+def stands_still(pid: int) -> bool:
+    """Whether each of its threads does: after SIGSTOP one that is at work goes on for a moment."""
+    states = (task.read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").glob("*/stat"))
+    try:
+        return all(state in "TtXZ" for state in states)
+    except OSError:  # one has ended meanwhile
+        return False
+
+
 async def until(true: Callable[[], object], timeout_s: float = READY_S) -> None:
     """Wait for what happens in this process. Raises TimeoutError."""
     async with asyncio.timeout(timeout_s):
@@ -213,8 +222,9 @@ class Server:
         return [int(pid) for pgid, pid, state in rows if int(pgid) == self.process.pid and state[0] != "Z"]
 
     def pause(self) -> None:
-        """Freeze the whole tree: ports stay open, nothing answers."""
+        """Freeze the whole tree: ports stay open, nothing answers. Returns when each thread stands still."""
         self.signal(signal.SIGSTOP)
+        wait_until(lambda: all(map(stands_still, self.tree())), f"{self.program} stands still")
 
     def resume(self) -> None:
         self.signal(signal.SIGCONT)

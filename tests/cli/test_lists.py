@@ -16,7 +16,6 @@ from tests.cli.conftest import Answer, Ask
 from tests.downloads import Handler, Site, reply, serve
 
 site = pytest.fixture(serve, name="site")
-TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
 SHIPPED = {name: len(lists.in_use(name, None).entries) for name in lists.manifest()}
 
 
@@ -64,7 +63,8 @@ def test_a_newer_list_takes_the_place_of_the_shipped_one(
     answer = verb("lists", "--refresh", name, "--from", url, "--json")
     assert (answer.status, answer.err) == (0, "")
     told = facts(answer)[name]
-    assert (told["entries"], told["of"], told["age_days"], told["from"]) == (SHIPPED[name] + 1, TODAY, 0, url)
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    assert (told["entries"], told["of"], told["age_days"], told["from"]) == (SHIPPED[name] + 1, today, 0, url)
     assert [path.name for path in folder.iterdir()] == [f"{name}.txt.gz"]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, date, datetime
@@ -311,6 +312,37 @@ async def test_reports_read_rollups_while_a_day_is_held_against_its_visits(
         await started.advance()
         await started.audit(date(2026, 1, 1))
     assert sorted(ready) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("takes_s", [0.05, 2.0])
+async def test_a_report_waits_a_moment_for_the_hits_that_come_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, database: Database, stored: Stored, rollups: Rollups, takes_s: float
+) -> None:
+    """Seen to fail where it does not wait, and counts without what was there before; and where it waits for the end."""
+    await stored.come(20)
+    await finish(rollups)
+    before = taken_in(database)
+
+    def audit(_engine: object, _work: object, _day: date) -> list[object]:
+        time.sleep(takes_s)
+        return []
+
+    monkeypatch.setattr("crumby.rollups.engine.Engine.audit", audit)
+    auditing = asyncio.create_task(rollups.audit(date(2026, 1, 1)))
+    await asyncio.sleep(0)
+    await stored.come(20)
+    await rollups.catch_up()
+    over = takes_s < 1
+    assert auditing.done() is over
+    assert (taken_in(database) > before) is over
+    await auditing
+
+
+def taken_in(database: Database) -> int:
+    assert database.sqlite_path
+    with closing(sqlite3.connect(rollups_path(database.sqlite_path))) as connection:
+        return int(connection.execute("select sum(views) from rollup_totals_day").fetchone()[0])
 
 
 async def spoil(database: Database, statement: str) -> None:

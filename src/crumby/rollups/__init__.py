@@ -78,6 +78,7 @@ PERIOD_S: Final = 1.0  # between two looks for what is new
 CHUNK: Final = 10_000  # visits at a time: half a second; of half as many one costs a third more
 ON_DEMAND: Final = 500  # visits that a report waits for, some 20 ms; of more it is told nothing
 PATIENCE_S: Final = 3.0  # of a report, where the database has gone silent, or the machine has much to do
+A_MOMENT_S: Final = 0.3  # that it waits where a day is held against its visits: of ten million that takes seconds
 GOODBYE_S: Final = 3.0
 BUSY_S: Final = 0.1  # between two tries
 REST: Final = 0.5  # of a chunk's time, before the next one: hits come first
@@ -116,7 +117,8 @@ class Rollups:
         self._strays_took = 0.0  # seconds, this time
         self._audited: date | None = None
         self._one_at_a_time = asyncio.Lock()
-        self._long = False  # a chunk that nobody should wait for
+        self._long = False  # something that nobody should wait for
+        self._audits = False  # which is a day's audit, and may be over in a moment
         self._before: Collection[str] = ()  # those that were complete when it began
         self._behind = False  # so far that the next chunk will be one, which `keep_up` takes in
         self._coming: asyncio.Future[None] | None = None  # a catch-up that has not begun
@@ -187,15 +189,17 @@ class Rollups:
     async def catch_up(self) -> None:
         """Take in what has been committed, where that is done in some milliseconds. Raises nothing.
 
+        Where a day is being held against its visits, that is waited for as long as a reader would not mind.
+
         On a server an id that is missing before others may still be on its way: up to four seconds it is waited for.
         Where hits come in faster than that, they are left to `keep_up`: in large chunks, at a fourth of the price.
         """
-        if self._long or self._behind or self._quiet.lasts:
+        if (self._long and not self._audits) or self._behind or self._quiet.lasts:
             return
         if self._coming is None:
             self._coming = asyncio.ensure_future(self._catch_up())
         with contextlib.suppress(TimeoutError):  # what it waits for goes on
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(A_MOMENT_S if self._audits else PATIENCE_S):
                 await asyncio.shield(self._coming)
 
     async def _catch_up(self) -> None:
@@ -341,11 +345,12 @@ class Rollups:
     async def audit(self, day: date) -> list[str]:
         """Hold a day that is over against its visits → the rollups that are wrong, and made anew. Raises as `purge`."""
         async with self._one_at_a_time:
-            self._before, self._long = self._engine.ready.keys(), True
+            self._before = self._engine.ready.keys()
+            self._long = self._audits = True
             try:
                 wrong = await self._do(lambda work: self._engine.audit(work, day))
             finally:
-                self._long = False
+                self._long = self._audits = False
         for each in wrong:
             log.warning(
                 "the rollup %s has, of %s, %s, and the visits %s: it is made anew",
