@@ -15,7 +15,7 @@ from tests.cli.test_errors import one_line
 
 COUNTED = """
 select site, min(date(datetime)), max(date(datetime)), sum(lately),
-  count(distinct case when lately then cid end)
+  count(distinct case when lately and cid <> 'null' then cid end)
 from (select *, datetime >= :since as lately from visits)
 group by 1 order by 4 desc, 1
 """

@@ -126,7 +126,8 @@ async def test_hits_outlive_a_shard_that_is_killed_and_one_that_is_frozen(
         await asyncio.to_thread(wait_until, lambda: not any(map(spooled, servers)), "the spools are empty", BACK_S)
         await judge(spider_url, ledger)
         for table in ("visits", "events"):
-            assert min(spider.rows(spider_url, table)) > len(ledger.ok) / 10
+            rows = spider.rows(spider_url, table)
+            assert min(rows) > sum(rows) / 5, f"{table}: {rows}"  # a third is due to the first, see docs/databases.md
         database = spider_url.rpartition("/")[2]
         once = "select count(*) = count(distinct id) and count(*) = count(distinct hit_id) from "
         assert all(spider.head.execute(once + table, database) == "1\n" for table in ("visits", "events"))
