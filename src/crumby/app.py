@@ -52,7 +52,7 @@ from crumby.ingest.routes import OPT_OUT_PATH, Paths, opt_out, peer
 from crumby.ingest.script import Script
 from crumby.ingest.visitor import Visitors, open_visitors
 from crumby.ingest.writer import Writer, open_writer
-from crumby.leaving import told_to_leave
+from crumby.leaving import leaving_with_parent, told_to_leave
 from crumby.migrations import migrate
 from crumby.mishaps import Mishaps, id_for
 from crumby.reporting import badge, live
@@ -200,6 +200,7 @@ def _lifespan(settings: Settings, queries: QueryFolders, paths: Paths, proxies: 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(leaving_with_parent())
             database = await stack.enter_async_context(open_database(settings))
             prepared = asyncio.Event()
 

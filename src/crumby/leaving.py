@@ -6,11 +6,16 @@ be told: so the signals that stop a server are heard here as well, and passed on
 
 import asyncio
 import contextlib
+import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing import parent_process
 from types import FrameType
 from typing import Final
+
+log = logging.getLogger(__name__)
 
 STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -40,3 +45,27 @@ def told_to_leave(leave: Callable[[], None]) -> Iterator[None]:
         for number in ours:
             if signal.getsignal(number) is heard:
                 signal.signal(number, before[number])
+
+
+@contextlib.contextmanager
+def leaving_with_parent() -> Iterator[None]:
+    """Within a running loop. One of several workers whose parent was killed ends as if it were told to.
+
+    It would keep the address, and nobody would be there who replaces it or passes a stop on.
+    """
+    parent = parent_process()
+    if parent is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def is_gone() -> None:
+        loop.remove_reader(parent.sentinel)
+        log.warning("the parent of the workers is gone, and so this one ends")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(parent.sentinel, is_gone)
+    try:
+        yield
+    finally:
+        loop.remove_reader(parent.sentinel)

@@ -61,6 +61,22 @@ async def test_a_server_that_leaves_takes_no_connection_that_it_would_not_serve(
         await stop
 
 
+async def test_workers_whose_parent_is_killed_leave_as_if_told_to() -> None:
+    """And let go of the address, which the next start needs. Planted: workers that don't look after their parent."""
+    ledger = Ledger()
+    with Crumby(arguments=["--workers", "2"]) as server:
+        async with load(server.port, ledger):
+            await ledger.next_ok()
+            server.process.kill()
+            server.process.wait()
+            await asyncio.to_thread(wait_until, lambda: not server.tree(), "the workers have ended", EXIT_S)
+            await asyncio.to_thread(server.start)
+            await ledger.next_ok()
+        server.stop()
+        await judge(f"sqlite:///{server.home / 'crumby.db'}", ledger)
+    assert ledger.raced == 0, ledger.outcomes
+
+
 @contextmanager
 def locked(database: Path) -> Iterator[None]:
     """Keep every other writer waiting."""
