@@ -37,7 +37,7 @@ DRIVERS: Final[Mapping[str, str]] = {
 }
 PREPARED: Final = 64  # statements of a MySQL connection that writes hits: one for each set of columns
 MYSQL_REFUSALS: Final = frozenset({1044, 1045, 1049, 1698})  # access denied, unknown database
-GOODBYE: Final = 3.0  # seconds that closing the connections may take
+GOODBYE: Final = 3.0  # seconds that closing the connections to a server may take
 BUSY_TIMEOUT: Final = 30  # seconds that SQLite waits for another writer
 STATEMENTS: Final = 48  # prepared ones that a connection of SQLite's reports keeps: a page has thirty, of 40 kB each
 LONGEST: Final = 4 << 20  # bytes of a text or a row of SQLite's, in a report
@@ -99,10 +99,15 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     try:
         yield database
     finally:
-        with contextlib.suppress(TimeoutError):  # a frozen server would keep its goodbye for ever
-            async with asyncio.timeout(GOODBYE):
-                for engine in {database.engine, database.hits, database.reports, database.asked, database.reading}:
-                    await engine.dispose()
+        engines = {database.engine, database.hits, database.reports, database.asked, database.reading}
+        await asyncio.gather(*map(_close, engines))
+
+
+async def _close(engine: AsyncEngine) -> None:
+    """A server that is frozen would keep its goodbye for ever; a file is closed, however busy the machine is."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(None if engine.dialect.name == "sqlite" else GOODBYE):
+            await engine.dispose()
 
 
 def async_url(uri: str, key: str = "SQLALCHEMY_DATABASE_URI") -> URL:
