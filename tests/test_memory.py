@@ -19,6 +19,7 @@ LATER = {
     "crumby.cli.verbs": "the command line",
     "crumby.reporting.adhoc": "SQL_EDITOR",
     "crumby.reporting.openapi": "the OpenAPI document",
+    "difflib": "a mistyped word",
     "fastapi": "the OpenAPI document",
     "geoip2": "crumby geoip",
     "httpx": "crumby geoip",

@@ -87,7 +87,8 @@ that others recorded, `exporting/` all of ours, to be taken along, `backup/` all
 `days.py` the calendar, `settings.py` the configuration, `values.py` what a key of it takes, `background.py` what runs
 beside the requests, `traffic.py` how many hits come, `leaving.py` when it is to end, `accesslog.py` a line for each
 request, `logs.py` how all lines are written, `georefresh.py` a new City database each week, `reasons.py` why hits
-were refused, in words, `errors.py` what can go wrong, `mishaps.py` what nobody thought of.
+were refused, in words, `errors.py` what can go wrong, `spelling.py` what a mistyped word was meant to be, `mishaps.py`
+what nobody thought of.
 Nothing above is known below, and neither half knows the other.
 """
 

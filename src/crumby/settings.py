@@ -4,7 +4,6 @@
 code in it runs. `CRUMBY_<KEY>` variables win over the file. Nothing is required.
 """
 
-import difflib
 import logging
 import os
 import secrets
@@ -21,6 +20,7 @@ from sqlalchemy.engine import make_url
 
 from crumby import values
 from crumby.errors import ConfigurationError
+from crumby.spelling import nearest
 
 log = logging.getLogger(__name__)
 
@@ -332,8 +332,8 @@ def _line(error: BaseException, path: Path) -> str:
 
 
 def _unknown(key: str) -> str:
-    near = difflib.get_close_matches(key, [name.upper() for name in KEYS], n=1)
-    hint = f"did you mean {near[0]}?" if near else "`crumby env` lists the keys there are"
+    near = nearest(key, [name.upper() for name in KEYS])
+    hint = f"did you mean {near}?" if near else "`crumby env` lists the keys there are"
     return f"{key}: there is no such key; {hint}"
 
 

@@ -1,7 +1,6 @@
 """`crumby query`: ask a query file in the terminal. Who has the terminal has the database, so nobody signs in."""
 
 import asyncio
-import difflib
 import re
 import sys
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from crumby.reporting.questions import Answer, Question, first_visit, understand
 from crumby.reporting.results import encoded, flat
 from crumby.rollups import open_rollups
 from crumby.settings import Settings, load_settings
+from crumby.spelling import nearest
 
 # What would move the cursor, colour the screen or turn the line around: titles are whatever a visitor sent.
 BLANKS: Final = re.compile(r"[\t\n\r]+")
@@ -125,8 +125,8 @@ def find(queries: Sequence[Query], name: str) -> Query:
     if found:
         raise NotFound(f"there are two queries {name}: say {' or '.join(sorted(found))}")
     every = {known: query for query in queries for known in _names(query)}
-    near = difflib.get_close_matches(name, every, n=1)
-    hint = f"did you mean {near[0]}?" if near else "`crumby query --list` lists those there are"
+    near = nearest(name, every)
+    hint = f"did you mean {near}?" if near else "`crumby query --list` lists those there are"
     raise NotFound(f"there is no query {name}; {hint}")
 
 

@@ -5,7 +5,6 @@ columns, without a step of the statement itself.
 """
 
 import asyncio
-import difflib
 import logging
 import re
 import traceback
@@ -27,6 +26,7 @@ from crumby.reporting.period import parse_period
 from crumby.reporting.query import Query, QueryFolders
 from crumby.reporting.run import Limits, run
 from crumby.reporting.view import View
+from crumby.spelling import nearest
 from crumby.tables import calendar, events, refusals, visitors, visits
 
 log = logging.getLogger(__name__)
@@ -190,8 +190,8 @@ def _hinted(said: str) -> str:
         return said
     name = str(found[found.lastgroup or 0]).rpartition(".")[2]
     known = {name for table in REPORTED for name in (table.name, *table.columns.keys())}
-    near = difflib.get_close_matches(name.lower(), sorted(known), n=1)
-    return f"{said}; did you mean {near[0]}?" if near else f"{said}; no table of Crumby's has such a name"
+    near = nearest(name.lower(), sorted(known))
+    return f"{said}; did you mean {near}?" if near else f"{said}; no table of Crumby's has such a name"
 
 
 def _twice(columns: Sequence[str]) -> Iterator[str]:

@@ -21,7 +21,6 @@
 All of it is optional: a file of 0.7.1 has none. A line that begins with two more spaces goes on with the one before.
 """
 
-import difflib
 import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast, get_args
@@ -29,6 +28,7 @@ from typing import Any, Final, Literal, cast, get_args
 from crumby.errors import QueryFileError
 from crumby.reporting.filters import DIMENSIONS
 from crumby.reporting.parameters import Parameter, Type, parse_parameter
+from crumby.spelling import nearest
 
 ChartKind = Literal["table", "timeseries", "bars", "map", "heatmap", "stat"]
 
@@ -153,9 +153,9 @@ def _is_key(word: str, line: str, *, named: bool) -> bool:
     """Whether a line such as `chart: bars` is an entry rather than prose with a colon in it."""
     if word.lower() in KEYS:
         return word.islower() or word.lower() not in LATER
-    near = difflib.get_close_matches(word.lower(), KEYS, n=1, cutoff=0.8)
+    near = nearest(word.lower(), KEYS, alike=0.8)
     if near and (named or word.islower()):
-        raise QueryFileError(f"the header says {word!r}: did you mean {near[0]!r}? ({line})")
+        raise QueryFileError(f"the header says {word!r}: did you mean {near!r}? ({line})")
     return False
 
 

@@ -1,6 +1,5 @@
 """A question as it was asked, in the API or the terminal: names and texts → a query, a view, arguments; its answer."""
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from crumby.reporting.view import View, parse_view
 from crumby.rollups.files import Rollup
 from crumby.rollups.totals import Imported
 from crumby.settings import Settings
+from crumby.spelling import nearest
 from crumby.tables import pruned, visits
 from crumby.tables import totals as of_days
 
@@ -131,8 +131,8 @@ def _refuse_unknown(query: Query, asked: Iterable[str], more: Collection[str]) -
     known = sorted({*query.understands, *more} - {"_"})
     for name in asked:
         if name not in {*known, *more}:
-            near = difflib.get_close_matches(name.lower(), known, n=1)
-            hint = f": did you mean {near[0]!r}?" if near else "."
+            near = nearest(name.lower(), known)
+            hint = f": did you mean {near!r}?" if near else "."
             raise InvalidParameter(f"{name[:60]!r} is no parameter of {query.shown}{hint} It takes {', '.join(known)}")
 
 

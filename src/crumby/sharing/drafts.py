@@ -1,6 +1,5 @@
 """What is to be shared, as somebody says it: in a form of the page, or in the terminal."""
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from crumby.reporting.interval import parse_interval
 from crumby.reporting.period import NAMES, parse_comparison, parse_period
 from crumby.reporting.query import Query
 from crumby.settings import Settings
+from crumby.spelling import nearest
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -90,8 +90,8 @@ def _filters(said: str) -> Pairs:
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    return f"there is no {name[:60]!r}" + (f": did you mean {near[0]!r}?" if near else f", only {', '.join(known)}")
+    near = nearest(name.lower(), known)
+    return f"there is no {name[:60]!r}" + (f": did you mean {near!r}?" if near else f", only {', '.join(known)}")
 
 
 def _panels(said: Sequence[str], filters: Pairs, queries: dict[str, Query]) -> Sequence[str]:
@@ -99,8 +99,8 @@ def _panels(said: Sequence[str], filters: Pairs, queries: dict[str, Query]) -> S
         raise InvalidParameter("panels: choose one at least")
     for name in said:
         if name not in queries:
-            near = difflib.get_close_matches(name, queries, n=1)
-            hint = f": did you mean {near[0]}?" if near else "; /api lists those there are"
+            near = nearest(name, queries)
+            hint = f": did you mean {near}?" if near else "; /api lists those there are"
             raise InvalidParameter(f"panels: there is no {name[:140]!r}{hint}")
         if filters and not queries[name].filtered:
             fixed = ", ".join(dict(filters))

@@ -1,12 +1,12 @@
 """What a script tag's own attributes keep from being counted, and where they send the rest, as static/tracker does."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from crumby.settings import Settings
+from crumby.spelling import nearest
 
 KNOWN: Final = frozenset(
     """
@@ -64,8 +64,8 @@ def _glob(glob: str) -> re.Pattern[str]:
 
 def mistyped(data: Data) -> list[tuple[str, str]]:
     """Each attribute that the script does not know, and the one that it looks like: `[("outbond", "outbound")]`."""
-    near = ((name, difflib.get_close_matches(name, KNOWN, 1, ALIKE)) for name in data if name not in KNOWN)
-    return [(name, found[0]) for name, found in near if found]
+    near = ((name, nearest(name, KNOWN, ALIKE)) for name in data if name not in KNOWN)
+    return [(name, found) for name, found in near if found]
 
 
 def endpoint(data: Data, script: str, settings: Settings) -> str:
