@@ -3,12 +3,8 @@
 import asyncio
 import fcntl
 import json
-import os
-import pty
 import shutil
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,6 +20,7 @@ from crumby.settings import Settings
 from crumby.tables import metadata, visits
 from tests import servers
 from tests.cli.conftest import Answer, Ask
+from tests.cli.terminal import shown
 from tests.cli.test_errors import one_line
 from tests.legacy import crumby071
 
@@ -470,13 +467,6 @@ def test_what_a_server_has_no_room_for_is_cut_and_counted(database_url: str, ver
 
 def test_people_see_how_far_it_is(home: Path) -> None:
     fill("sqlite:///~/crumby.db", FILLED)
-    keyboard, screen = pty.openpty()
-    command = [sys.executable, "-m", "crumby", "backup", "b.db"]
-    ended = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, stderr=screen, env={**os.environ, "TERM": "xterm"}
-    )
-    os.close(screen)
-    said = os.read(keyboard, 100_000).decode()
-    os.close(keyboard)
+    said, told = shown("stderr", "backup", "b.db", TERM="xterm")
     assert "checking" in said
-    assert ended.stdout.decode().startswith("b.db holds 3 visits")
+    assert told.startswith("b.db holds 3 visits")

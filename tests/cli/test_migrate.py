@@ -2,10 +2,6 @@
 
 import asyncio
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +12,7 @@ from crumby.migrations import HEAD, migrate
 from crumby.settings import Settings
 from tests import servers
 from tests.cli.conftest import Answer, Ask
+from tests.cli.terminal import shown
 from tests.cli.test_errors import one_line
 from tests.legacy import crumby071
 
@@ -93,12 +90,6 @@ def test_a_server_that_is_away_is_named(uri: str, words: tuple[str, ...], verb: 
 def test_people_see_how_far_it_is(home: Path) -> None:
     """Fault: a revision that does not hand on who is to be told."""
     crumby071.build(home / "crumby.db")
-    keyboard, screen = pty.openpty()
-    command = [sys.executable, "-m", "crumby", "migrate"]
-    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
-    subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=screen, env=environ)
-    os.close(screen)
-    said = os.read(keyboard, 100_000).decode()
-    os.close(keyboard)
+    said, _ = shown("stderr", "migrate", TERM="xterm", COLUMNS="120")
     assert "placing older hits" in said
     assert "100%" in said

@@ -5,10 +5,7 @@ import csv
 import io
 import json
 import os
-import pty
 import re
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +19,7 @@ from crumby.migrations import migrate
 from crumby.settings import load_settings
 from crumby.tables import visits
 from tests.cli.conftest import Ask
+from tests.cli.terminal import shown
 from tests.reporting.crumbs import scatter
 
 ROOT = Path(__file__).parents[2]
@@ -109,11 +107,7 @@ def test_a_person_reads_a_table_with_a_title_and_numbers_to_the_right(ask: Ask) 
 
 def test_a_terminal_gets_the_table_unasked(home: Path) -> None:
     fill()
-    leader, follower = pty.openpty()
-    subprocess.run([sys.executable, "-m", "crumby", "query", "visits", "--days", "1"], stdout=follower, check=True)
-    os.close(follower)
-    said = os.read(leader, 100_000).decode()
-    os.close(leader)
+    said, _ = shown("stdout", "query", "visits", "--days", "1")
     assert said.startswith("Visits, ")
     assert "│" in said
 
