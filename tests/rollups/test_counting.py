@@ -43,6 +43,22 @@ async def test_what_is_committed_is_in_after_catching_up(database: Database, sto
         await compare(database, rollups)
 
 
+@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+async def test_a_chunk_does_not_read_what_the_ones_before_it_had(
+    monkeypatch: pytest.MonkeyPatch, database: Database, stored: Stored, rollups: Rollups
+) -> None:
+    """InnoDB keeps what was deleted out of a temporary table. Planted: tables that are never made anew."""
+    monkeypatch.setattr("crumby.rollups.engine.WORN", 300)
+    most = 0
+    for _ in range(12):
+        await stored.come(100)
+        await finish(rollups)
+        (plan,) = await rollups._do_there(lambda work: work.rows("explain select * from hits"))
+        most = max(most, int(plan.rows))
+    assert 200 < most < 600
+    await compare(database, rollups)
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_reports_leave_a_rush_of_hits_to_the_upkeep(
     monkeypatch: pytest.MonkeyPatch, database: Database, stored: Stored, rollups: Rollups

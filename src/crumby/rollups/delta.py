@@ -10,7 +10,7 @@ The kinds come one after the other, and a file is asked as soon as what it adds 
 page views and sessions. Columns that no file names stay empty.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from crumby.dimensions.memory import NAME, VALUE
@@ -65,12 +65,14 @@ HITS: Final = (
 )
 
 
+TABLES: Final[Mapping[str, Sequence[str]]] = {"hits": HITS, "acts": ACTS}
+
+
 def creation(dialect: str) -> list[str]:
-    tables = {"hits": HITS, "acts": ACTS}
     end = " engine = InnoDB default charset = utf8mb4 collate = utf8mb4_bin" if dialect == "mysql" else ""
     return [
         f"create temporary table {table} ({', '.join(f'{name} {_type(table, name, dialect)}' for name in names)}){end}"
-        for table, names in tables.items()
+        for table, names in TABLES.items()
     ]
 
 
