@@ -7,7 +7,6 @@ be told: so the signals that stop a server are heard here as well, and passed on
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -62,7 +61,7 @@ def leaving_with_parent() -> Iterator[None]:
     def is_gone() -> None:
         loop.remove_reader(parent.sentinel)
         log.warning("the parent of the workers is gone, and so this one ends")
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
 
     loop.add_reader(parent.sentinel, is_gone)
     try:

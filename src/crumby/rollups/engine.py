@@ -76,10 +76,8 @@ class Engine:
     def connected(self, work: Work, rollups: Sequence[Rollup]) -> None:
         """A new connection gets its temporary tables, and is asked what it makes of the files. Raises Busy."""
         with work.apart():
-            for statement in delta.creation(self.dialect):
-                work.do(statement)
+            self._make_delta(work)
         self._parts.clear()
-        self._deleted = 0
         self._heads = Heads()
         with work.apart():
             prepared = self._has_state(work) and amended.is_there(work) and kept.is_there(work)
@@ -140,6 +138,11 @@ class Engine:
             return str(RollupFailed(rollup, _said(error)))
         return None
 
+    def _make_delta(self, work: Work) -> None:
+        for statement in delta.creation(self.dialect):
+            work.do(statement)
+        self._deleted = 0
+
     def _make_part(self, work: Work, rollup: Rollup) -> None:
         if self.dialect == "postgresql":
             self._parts.add(rollup.name)
@@ -185,12 +188,10 @@ class Engine:
             return
         with work.apart():
             for table in delta.TABLES:
-                work.do(f"drop temporary table if exists {table}")
-            for statement in delta.creation(self.dialect):
-                work.do(statement)
+                work.do(f"drop temporary table {table}")
+            self._make_delta(work)
             for rollup in self.rollups.values():
                 self._make_part(work, rollup)
-        self._deleted = 0
 
     def _step(self, work: Work, most: int, *, complete_alone: bool) -> Done:
         heads = self._heads.now(work)
