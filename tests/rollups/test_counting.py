@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -14,6 +15,7 @@ from crumby.offsets import offsets
 from crumby.rollups import Done, Rollups, settling
 from crumby.rollups.clock import Clock
 from crumby.rollups.engine import Engine
+from crumby.rollups.files import RollupFolders
 from crumby.rollups.work import Work
 from crumby.tables import engagements, visits
 from tests.rollups.brute import NAMES
@@ -41,6 +43,37 @@ async def test_what_is_committed_is_in_after_catching_up(database: Database, sto
         await stored.tell(1)
         await rollups.catch_up()
         await compare(database, rollups)
+
+
+async def test_a_report_takes_no_step_where_all_is_in(
+    monkeypatch: pytest.MonkeyPatch, database: Database, stored: Stored, rollups: Rollups, folder: Path
+) -> None:
+    """Planted faults: an `is_all_in` that is never so, or always; one that does not look at what others have done."""
+    await stored.come(30)
+    await finish(rollups)
+    steps: list[int] = []
+    step = Engine.step
+
+    def counted(engine: Engine, work: Work, most: int, *, complete_alone: bool = False) -> Done:
+        steps.append(most)
+        return step(engine, work, most, complete_alone=complete_alone)
+
+    async def ask() -> int:
+        rollups._quiet.knows(None)
+        await rollups.catch_up()
+        return len(steps)
+
+    monkeypatch.setattr(Engine, "step", counted)
+    assert [await ask(), await ask()] == [0, 0]
+    await stored.come(1)
+    assert [await ask(), await ask()] == [1, 1]
+    await stored.tell(1)
+    assert [await ask(), await ask()] == [2, 2]
+    await compare(database, rollups)
+    async with Rollups(database, ZONE, RollupFolders(folder)) as other:
+        await other.forget()
+    assert await ask() == 3
+    assert not rollups.ready
 
 
 @pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)

@@ -82,10 +82,13 @@ async def test_kills_lose_nothing_and_count_nothing_twice(
     """`kill -9` of processes that rebuild, at any time. Fault: a commit before the marks move."""
     chance = random.Random(4)  # noqa: S311
     await stored.come(2000)
+    begun = time.monotonic()
+    assert await asyncio.to_thread(start(configured, "--rebuild").wait) == 0
+    takes_s = time.monotonic() - begun
     survived = 0
     for _ in range(4):
         process = start(configured, "--rebuild")
-        await asyncio.sleep(chance.uniform(0.7, 2.2))
+        await asyncio.sleep(takes_s * chance.uniform(0.4, 1))
         process.send_signal(signal.SIGKILL)
         survived += await asyncio.to_thread(process.wait) == 0
         await stored.tell(10)

@@ -210,6 +210,9 @@ class Rollups:
 
     def _caught_up(self, work: Work) -> None:
         sight = self._quiet.look()
+        if self._engine.is_all_in(work):
+            self._quiet.knows(sight)
+            return
         try:
             done = self._engine.step(work, ON_DEMAND, complete_alone=True)
         except Busy:

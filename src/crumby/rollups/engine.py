@@ -165,6 +165,18 @@ class Engine:
         self._span(work, heads)
         self._see(self._valid(work, heads))
 
+    def is_all_in(self, work: Work) -> bool:
+        """Whether the next step would find nothing new. To ask costs a server a fifth of a step, and nobody the lock.
+
+        A step sees more: that a visit is another one now, or that somebody has made a rollup meanwhile.
+        """
+        with work.apart():
+            heads = self._heads.now(work)
+            there = {state.name: state for state in marks.read(work)}
+        return bool(self.states) and all(
+            state.marks == heads and state == there.get(name) for name, state in self.states.items()
+        )
+
     def step(self, work: Work, most: int, *, complete_alone: bool = False) -> Done:
         """A chunk of at most so many visits, and events, for each group of rollups. Raises Busy, RollupFailed.
 
@@ -203,7 +215,7 @@ class Engine:
             states += self._begun(work, {state.name for state in states})
         if self._copy:
             self._copy.begin(work, states, self.rollups, all_of_them=not complete_alone)
-        done = self._take_all_in(work, states, heads, most, complete_alone=complete_alone) if states else Done()
+        done = self._take_all_in(work, states, heads, most, complete_alone=complete_alone)
         if self._copy:
             self._copy.end(work)
             if not complete_alone:
@@ -214,7 +226,7 @@ class Engine:
         self, work: Work, states: Sequence[State], heads: Marks, most: int, *, complete_alone: bool
     ) -> Done:
         known = {state.name: state for state in states}
-        done, version = 0, max(self.version, *(state.version for state in states))
+        done, version = 0, max([self.version, *(state.version for state in states)])
         for after, again, group in marks.groups(states):
             if complete_alone and after.behind(heads) > most:
                 continue
