@@ -34,7 +34,7 @@ from (
       when 'utm_term' then utm_term
       when 'utm_content' then utm_content
     end as campaign
-  from visits
+  from {{ visits() }}
   where {{ period("datetime") }} and {{ filters() }}
 ) marked
 where campaign <> ''

@@ -44,7 +44,7 @@ select
   {{ visitors("h") }} as visitors,
   count(h.reached) as conversions,
   1e2 * {{ visitors("h") }} / nullif(
-    (select {{ visitors() }} from visits where {{ period("datetime") }} and {{ filters() }}), 0
+    (select {{ visitors() }} from {{ visits("totals") }} where {{ period("datetime") }} and {{ filters() }}), 0
   ) as rate
 from goals g
 left join hits h on h.reached = g.place

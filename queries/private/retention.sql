@@ -35,7 +35,7 @@ with ages as (
         {{ week(instant("first")) }} as cohort, 604800 as span,
         {% endif %}
         {{ seconds("datetime") }} - first as elapsed
-      from visits
+      from {{ visits() }}
       where {{ period("datetime") }} and first >= {{ seconds(":start") }} and {{ filters() }}
     ) seen
   ) aged

@@ -27,7 +27,7 @@ from (
     case when first >= {{ seconds(":start") }} and {{ bucket(instant("first")) }} = moment then 1 else 0 end as newcomer
   from (
     select cid, {{ bucket("datetime") }} as moment, min(first) as first
-    from visits
+    from {{ visits() }}
     where {{ period("datetime") }} and {{ filters() }} and session is not null
     group by 1, 2
   ) seen

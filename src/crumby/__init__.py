@@ -54,6 +54,7 @@ and a question through the right one:
     reporting/run.py    read-only, with a time limit and a row limit → Result
     reporting/flow.py   or, of a long one, its rows as they come
     reporting/sqlite.py on SQLite in one go, on its connection's thread
+    reporting/innodb.py on MariaDB and MySQL in the order of ids
     reporting/columnar.py on ClickHouse over HTTP, with its limits beside it
     reporting/reach.py  how far it reaches on its connection
     reporting/turns.py  one after the other while many hits come in

@@ -44,6 +44,7 @@ class Statement:
     dialect: str
     values: Mapping[str, Any]
     types: Mapping[str, Type]  # of those that a file declares
+    near: tuple[datetime, datetime] | None = None  # whose visits' first and last ids are to be looked up: `innodb.py`
 
     @property
     def clause(self) -> TextClause:
@@ -69,7 +70,8 @@ def bound(sql: str, dialect: str, values: Mapping[str, Any], types: Mapping[str,
     undeclared = names.difference(values)
     if undeclared:
         raise QueryFileError(f"binds undeclared :{min(undeclared)}; declare `parameter {min(undeclared)}: text`")
-    return Statement(statement, dialect, {name: values[name] for name in names}, types)
+    near = (values["_before"], values["_after"]) if "_first_id" in names else None
+    return Statement(statement, dialect, {name: values[name] for name in names}, types, near)
 
 
 @lru_cache(maxsize=256)  # 0.1 ms

@@ -158,7 +158,7 @@ class _Within(Query):
 
     def render(self, dialect: str, view: View, arguments: Mapping[str, Any]) -> Statement:
         statement = super().render(dialect, view, arguments)
-        return replace(statement, text=self.form.format(statement.text))
+        return replace(statement, text=self.form.format(statement.text), near=None)
 
 
 def _within(form: str, query: Query) -> Query:

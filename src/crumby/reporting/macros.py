@@ -36,6 +36,7 @@ from crumby.errors import QueryFileError
 from crumby.reporting.clickhouse import ORDER, ordered
 from crumby.reporting.dialects import DIALECTS
 from crumby.reporting.filters import NONE, Predicates
+from crumby.reporting.innodb import ANYWHERE, NEAR, NEARBY
 from crumby.reporting.interval import Interval
 from crumby.reporting.rolled import Foremost, Source, number
 from crumby.reporting.view import MOST, View
@@ -112,7 +113,8 @@ SESSION_LONGEST: Final = timedelta(days=1)  # for what else a session did, befor
 class Macros:
     """`binds` has the values of what was called. `interval`: of the steps that the template tells apart.
 
-    `some`: it leaves groups of nothing out. `columns`: of the answer, where the file declares them.
+    `some`: it leaves groups of nothing out. `columns`: of the answer, where the file declares them. `rolls`: its header
+    names rollups, so that `visits()` is of the period.
     """
 
     def __init__(
@@ -123,8 +125,11 @@ class Macros:
         *,
         some: bool = False,
         columns: Collection[str] = (),
+        rolls: bool = False,
     ) -> None:
         self._columns = columns
+        self._rolls = rolls
+        self._near = f"{NEAR} and " if dialect == "mysql" else ""
         self._dialect = dialect
         self._sql = DIALECTS[dialect]
         self._view = view
@@ -141,6 +146,7 @@ class Macros:
             "now": view.now,
             "_before": period.start - SESSION_LONGEST,
             "_after": period.end + SESSION_LONGEST,
+            **ANYWHERE,
             "_limit": MOST if view.limit is None else view.limit,
             "_offset_rows": view.offset,
         }
@@ -176,7 +182,7 @@ class Macros:
     def _source(self, name: str, table: str) -> Sql:
         rollups = self._view.rollups
         if not rollups:
-            return Sql(table)
+            return Sql(NEARBY if self._near and self._rolls and table == "visits" else table)
         rollup = next((rollup for rollup in rollups if rollup.name == (name or rollups[0].name)), None)
         if not rollup:
             raise QueryFileError(
@@ -212,7 +218,8 @@ class Macros:
         return Sql(self._predicates.of_visits(_prefix(table), "datetime >= :_before and datetime < :end"))
 
     def event_filters(self, table: str = "") -> Sql:
-        return Sql(self._predicates.of_events(_prefix(table), "datetime >= :_before and datetime < :end"))
+        visits = f"{self._near}datetime >= :_before and datetime < :end"
+        return Sql(self._predicates.of_events(_prefix(table), visits))
 
     # When
 
@@ -303,7 +310,8 @@ class Macros:
         """Sessions that began in these rows and had no second page view."""
         if self._view.rollups:
             return Sql(f"coalesce(sum({_prefix(table)}sessions) - sum({_prefix(table)}second_views), 0)")
-        going_on = "select session from visits where seq = 2 and datetime >= :start and datetime < :_after"
+        rows = f"{self._near}seq = 2 and datetime >= :start and datetime < :_after"
+        going_on = f"select session from visits where {rows}"  # noqa: S608 - values are bound
         prefix = _prefix(table)
         return Sql(f"count(case when {prefix}seq = 1 and {prefix}session not in ({going_on}) then 1 end)")
 
@@ -317,8 +325,8 @@ class Macros:
         prefix = _prefix(table)
         if self._view.rollups:
             return Sql(f"coalesce(sum({prefix}exits), 0)")
-        last = "select max(id) from visits where datetime >= :start and datetime < :_after"
-        isin = f"{prefix}id in ({last} and session is not null group by session)"
+        rows = f"{self._near}datetime >= :start and datetime < :_after and session is not null"
+        isin = f"{prefix}id in (select max(id) from visits where {rows} group by session)"  # noqa: S608 - values are bound
         return Sql(f"count(case when {isin} then 1 end)")
 
     def duration(self, table: str = "") -> Sql:

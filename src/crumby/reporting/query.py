@@ -125,7 +125,9 @@ class Query:
             raise QueryFileError(self.error)
         interval = view.interval if "bucket" in self._calls else "day" if "day" in self._calls else None
         columns = [column.name for column in self.header.columns]
-        called = macros.Macros(dialect, view, interval, some="some" in self._calls, columns=columns)
+        called = macros.Macros(
+            dialect, view, interval, some="some" in self._calls, columns=columns, rolls=bool(self.header.rollups)
+        )
         try:
             sql = called.complete(self._template.render({**called.names(), **macros.guarded(arguments)}))
             return bound(sql, dialect, {**called.binds, **arguments}, self._types())

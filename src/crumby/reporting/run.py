@@ -15,6 +15,7 @@ from crumby.engines import AsyncConnection
 from crumby.errors import DatabaseUnavailable, QueryFileError, QueryTimeout
 from crumby.reporting import columnar
 from crumby.reporting.binding import Statement
+from crumby.reporting.innodb import narrowed
 from crumby.reporting.query import Query
 from crumby.reporting.reach import tidy
 from crumby.reporting.sqlite import Held, asked
@@ -212,7 +213,7 @@ async def _opened(
             yield Reading(rows.columns, limits.rows, rows.fetch)
         return
     async with asyncio.timeout(limits.patience_s), _errors_wrapped(connection):
-        stream = await connection.stream(statement.clause)
+        stream = await connection.stream((await narrowed(connection, statement)).clause)
         fetch = await _held_back(connection, stream.fetchmany)
         reading = Reading(list(stream.keys()), limits.rows, fetch)
         try:
