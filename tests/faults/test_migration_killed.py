@@ -50,11 +50,11 @@ word, times, delay = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 def die_at(statement):
     global times
     times -= word in " ".join(statement.lower().split())
-    if times == 0 and delay:
+    if (times == 0 and not delay) or (times < 0 and statement == "commit"):  # a fast machine comes to that before
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif times == 0:
         times = -1
         signal.setitimer(signal.ITIMER_REAL, delay)  # whose signal ends a process as SIGKILL does
-    elif times == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
 
 event.listen(Engine, "before_cursor_execute", lambda _c, _cursor, statement, *_: die_at(statement))
 event.listen(Engine, "commit", lambda _: die_at("commit"))
