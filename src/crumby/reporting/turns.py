@@ -2,7 +2,7 @@
 
 `pace.py` slows one long statement among others. Of a dashboard's short ones half the work is in the event loop, where
 hits are taken in, and six of a browser's at a time left hits half of their rate. So while hits come in by the
-thousand, each report begins a while after the one before: so long that they have half a thread between them.
+thousand, each report begins a while after the one before: so long that they have a third of a thread between them.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Final
 from crumby.traffic import Traffic
 
 MANY: Final = 1000  # hits a second; of fewer the reports take nothing away
-SPACED: Final = 2  # times what a report takes: from one beginning to the next
+SPACED: Final = 3  # times what a report takes: from one beginning to the next
 LONGEST_S: Final = 0.25  # that one report counts for; a longer one is slowed by itself
 WEIGHT: Final = 0.1  # of the latest one in what a report takes
 
