@@ -1,4 +1,7 @@
-"""Database servers of a benchmark's own: those of the tests, and larger ones for reports."""
+"""Database servers of a benchmark's own: with the memory that they have by themselves, and larger ones for reports.
+
+Those of the tests have less.
+"""
 
 import contextlib
 import sys
@@ -10,6 +13,16 @@ from tests.servers import PACKAGES, DatabaseServer, MariaDB, Postgres, find
 
 DATABASES: Final = ("sqlite", "mariadb", "postgresql")
 PROGRAMS: Final = {"mariadb": "mariadbd", "postgresql": "postgres"}
+
+
+class OwnMariaDB(MariaDB):
+    def command(self) -> Sequence[str | Path]:
+        return [*super().command(), "--innodb-buffer-pool-size=128M", "--innodb-log-file-size=96M"]
+
+
+class OwnPostgres(Postgres):
+    def command(self) -> Sequence[str | Path]:
+        return [*super().command(), "-c", "shared_buffers=128MB"]
 
 
 class LargeMariaDB(MariaDB):
@@ -31,7 +44,7 @@ def database_server(name: str, *, large: bool = False) -> Iterator[DatabaseServe
     """`mariadb` or `postgresql`; its `database()` makes an empty one. `large`: with 1 GiB of memory for its pages."""
     if not installed(name):
         sys.exit(f"{PROGRAMS[name]} is not installed: apt-get install {PACKAGES[PROGRAMS[name]]}")
-    kinds = {"mariadb": (MariaDB, LargeMariaDB), "postgresql": (Postgres, LargePostgres)}
+    kinds = {"mariadb": (OwnMariaDB, LargeMariaDB), "postgresql": (OwnPostgres, LargePostgres)}
     with kinds[name][large]() as server:
         yield server
 
