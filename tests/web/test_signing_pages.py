@@ -91,6 +91,7 @@ async def test_the_first_user_is_made_by_keys_alone_and_signs_in_by_a_code(
         await Accounts(database.engine).set_totp("ada", secret)
     await page.context.clear_cookies()
     await page.goto(f"{empty.url}/login?next=/api")
+    await expect(page.get_by_label("Name")).to_be_focused()
     await press.type("ada")
     await press.press("Tab")
     await press.type(PASSWORD)
