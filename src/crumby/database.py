@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 import re2
-from sqlalchemy import URL, Table, event, make_url
+from sqlalchemy import URL, QueuePool, Table, event, make_url
 from sqlalchemy.exc import DisconnectionError
 
 from crumby import cluster, spider
@@ -41,6 +41,8 @@ PREPARED: Final = 64  # statements of a MySQL connection that writes hits: one f
 BY_KEY: Final = {"enable_seqscan": "off"}
 MYSQL_REFUSALS: Final = frozenset({1044, 1045, 1049, 1698})  # access denied, unknown database
 GOODBYE: Final = 3.0  # seconds that closing the connections to a server may take
+IN_USE: Final = 10.0  # seconds that whoever still asks a file may take, on a machine that stands still for a while
+LOOK_AGAIN: Final = 0.01  # second
 BUSY_TIMEOUT: Final = 30  # seconds that SQLite waits for another writer
 STATEMENTS: Final = 48  # prepared ones that a connection of SQLite's reports keeps: a page has thirty, of 40 kB each
 LONGEST: Final = 4 << 20  # bytes of a text or a row of SQLite's, in a report
@@ -108,9 +110,21 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 async def _close(engine: AsyncEngine) -> None:
     """A server that is frozen would keep its goodbye for ever; a file is closed, however busy the machine is."""
+    if engine.dialect.name == "sqlite":
+        await _given_back(cast("QueuePool", engine.sync_engine.pool))
+        await engine.dispose()
+        return
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(None if engine.dialect.name == "sqlite" else GOODBYE):
+        async with asyncio.timeout(GOODBYE):
             await engine.dispose()
+
+
+async def _given_back(pool: QueuePool) -> None:
+    """Wait for who was told to end and has not yet: what comes back after the goodbye is closed by nobody."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(IN_USE):
+            while pool.checkedout():  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(LOOK_AGAIN)
 
 
 def async_url(uri: str, key: str = "SQLALCHEMY_DATABASE_URI") -> URL:
