@@ -113,6 +113,17 @@ async def until_empty(spool: Spool) -> None:
             await asyncio.sleep(0.01)
 
 
+@contextlib.asynccontextmanager
+async def nobody_empties(spool: Spool) -> AsyncIterator[None]:
+    """Whoever looks into it at the moment has ended, and nobody begins."""
+    while True:
+        with spool.turn() as ours:
+            if ours:
+                yield
+                return
+        await asyncio.sleep(0.001)
+
+
 @pytest.mark.parametrize("mood", ["away", "frozen"])
 async def test_what_the_server_does_not_take_waits_and_gets_there_in_order(
     server: Fickle, spool: Spool, store: SpoolingStore, mood: str
@@ -238,7 +249,7 @@ async def test_what_is_told_of_a_visit_that_waits_waits_behind_it(
 
     Seen to fail where it goes to the server at once.
     """
-    with spool.turn():  # nobody empties it
+    async with nobody_empties(spool):
         await spool.add([a_visit(1)], [])
         await store.insert([a_visit(2)], [], [Engagement(a_visit(1).hit_id, 7, 80)])
         assert (server.rows, server.told, server.early) == ([a_visit(2)], [], [])
@@ -250,7 +261,7 @@ async def test_what_is_told_while_nothing_waits_goes_to_the_server_at_once(
     server: Fickle, spool: Spool, store: SpoolingStore
 ) -> None:
     """Seen to fail where it takes the spool in any case."""
-    with spool.turn():
+    async with nobody_empties(spool):
         await store.insert([a_visit(1)], [], [Engagement(a_visit(1).hit_id, 7, 80)])
         assert server.told == [Engagement(a_visit(1).hit_id, 7, 80)]
         assert not await spool.holds_rows()
