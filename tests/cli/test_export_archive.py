@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import pty
 import subprocess
 import sys
 import zipfile
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Ask
+from tests.cli.terminal import Terminal
 from tests.cli.test_errors import one_line
 from tests.cli.test_interrupted import Start, at_it, interrupted, start
 
@@ -72,13 +71,10 @@ def test_it_goes_on_to_another_program(crumby: Ask, home: Path) -> None:
 
 @pytest.mark.usefixtures("filled")
 def test_a_terminal_is_shown_no_archive(home: Path) -> None:
-    ours, theirs = pty.openpty()
-    with subprocess.Popen([sys.executable, "-m", "crumby", "export"], stdout=theirs, stderr=subprocess.PIPE) as process:
-        os.close(theirs)
-        _, err = process.communicate(timeout=60)
-    os.close(ours)
-    assert process.returncode == 1
-    assert err == b"crumby: an archive is nothing to be read here: name a file, `crumby export --output all.zip`\n"
+    with Terminal("export") as terminal:
+        assert terminal.end() == 1
+    message = "crumby: an archive is nothing to be read here: name a file, `crumby export --output all.zip`\r\n"
+    assert terminal.said == message
 
 
 @pytest.mark.parametrize(

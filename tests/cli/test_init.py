@@ -1,14 +1,7 @@
 """`init`: what it writes unasked, what it asks at a terminal, and what comes of the answers."""
 
 import json
-import os
-import pty
 import re
-import select
-import subprocess
-import sys
-import termios
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +11,7 @@ import pytest
 from crumby.cli.answers import FILES, OPEN, PLACES, SOCKET, Answers, files, template
 from crumby.settings import KEYS, Settings, load_settings
 from tests.cli.conftest import Ask
-from tests.servers import READY_S, wait_until
+from tests.cli.terminal import Terminal
 
 DEPLOYMENT = Path(__file__).parents[2] / "deployment"
 EXAMPLE = {"domain": "stats.example.com", "listen": SOCKET}
@@ -263,51 +256,13 @@ def test_the_example_of_an_environment_file_has_the_keys_that_init_writes() -> N
 # At a terminal
 
 
-class Terminal:
-    """`crumby init` at a terminal of its own, and somebody who waits for a question before they answer it."""
-
-    def __init__(self, *words: str) -> None:
-        self.said = ""
-        self.screen, far = pty.openpty()
-        program = [sys.executable, "-m", "crumby", "init", *words]
-        self.process = subprocess.Popen(
-            program, stdin=far, stdout=far, stderr=far, start_new_session=True, env={**os.environ, "COLUMNS": "80"}
-        )
-        os.close(far)
-
-    def wait(self, words: str) -> None:
-        """Until they are said, after all that was answered."""
-        deadline = time.monotonic() + READY_S
-        while words not in self.said:
-            assert time.monotonic() < deadline, self.said
-            ready, _, _ = select.select([self.screen], [], [], 1)
-            if ready:
-                self.said += os.read(self.screen, 4096).decode()
-
-    def answer(self, question: str, words: str) -> None:
-        self.wait(question)
-        if "password" in question:  # what is typed before the terminal keeps it to itself is thrown away
-            wait_until(lambda: not termios.tcgetattr(self.screen)[3] & termios.ECHO, "nothing is shown")
-        self.said = self.said.partition(question)[2]
-        os.write(self.screen, f"{words}\n".encode())
-
-    def end(self) -> int:
-        try:
-            while more := os.read(self.screen, 4096):
-                self.said += more.decode()
-        except OSError:  # the other end is closed
-            pass
-        os.close(self.screen)
-        return self.process.wait(READY_S)
-
-
-def answered(answers: Mapping[str, str], *words: str) -> Terminal:
-    terminal = Terminal(*words)
-    for question, answer in answers.items():
-        terminal.answer(question, answer)
-    status = terminal.end()
-    assert status == 0, terminal.said
-    return terminal
+def answered(answers: Mapping[str, str], *words: str) -> str:
+    """All that it said."""
+    with Terminal("init", *words, COLUMNS="80") as terminal:
+        for question, answer in answers.items():
+            terminal.answer(question, answer)
+        assert terminal.end() == 0, terminal.said
+    return terminal.said
 
 
 def test_somebody_at_a_terminal_is_asked(home: Path) -> None:
@@ -327,7 +282,7 @@ def test_somebody_at_a_terminal_is_asked(home: Path) -> None:
             "Socket or port": "70000",
             "Error: give a path": "5001",
         },
-    ).said
+    )
     assert "nary" not in said
     made = settings_of(home)
     assert made.sqlalchemy_database_uri == "mysql://ann:ca%2Fnary@localhost:3307/crumby"
@@ -337,7 +292,7 @@ def test_somebody_at_a_terminal_is_asked(home: Path) -> None:
 
 
 def test_somebody_who_says_nothing_has_what_init_writes_unasked(home: Path) -> None:
-    said = answered(dict.fromkeys(["Database (", "host", "Proxy", "kept of", "Which of"], "")).said
+    said = answered(dict.fromkeys(["Database (", "host", "Proxy", "kept of", "Which of"], ""))
     assert "export CRUMBY_SETTINGS=" in said
     assert replace(settings_of(home), secret_key=None) == Settings()
 
@@ -356,6 +311,6 @@ def test_nothing_is_asked_of_somebody_who_wants_none_of_it(words: list[str], hom
 
 def test_nobody_is_asked_for_a_file_that_would_not_be_written(home: Path) -> None:
     (home / "crumby.cfg").write_text("DOMAIN = 'mine.example'")
-    terminal = Terminal()
-    assert terminal.end() == 1
+    with Terminal("init") as terminal:
+        assert terminal.end() == 1
     assert "is there already" in terminal.said

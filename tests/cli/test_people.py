@@ -2,14 +2,7 @@
 
 import asyncio
 import json
-import os
-import pty
-import select
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import Self
 
 import pyotp
 import pytest
@@ -18,6 +11,7 @@ from crumby.accounts import Accounts
 from crumby.database import open_database
 from crumby.settings import Settings
 from tests.cli.conftest import Ask
+from tests.cli.terminal import Terminal
 
 
 def may_sign_in(home: Path, name: str, password: str) -> bool:
@@ -28,40 +22,6 @@ def may_sign_in(home: Path, name: str, password: str) -> bool:
     return asyncio.run(ask())
 
 
-class Terminal:
-    """`crumby WORDS…` in a terminal, and a person before it."""
-
-    def __init__(self, *words: str) -> None:
-        self.words = words
-        self.said = ""
-
-    def __enter__(self) -> Self:
-        self.keyboard, screen = pty.openpty()
-        command = [sys.executable, "-m", "crumby", *self.words]
-        # In a session of its own it has no other terminal to ask at.
-        self.process = subprocess.Popen(command, stdin=screen, stdout=screen, stderr=screen, start_new_session=True)
-        os.close(screen)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self.keyboard)
-
-    def waits_for(self, text: str) -> None:
-        """Read on until it says that."""
-        deadline = time.monotonic() + 30
-        said = b""
-        while text.encode() not in said:
-            assert time.monotonic() < deadline, f"no {text!r} in {said!r}"
-            if select.select([self.keyboard], [], [], 0.1)[0]:
-                said += os.read(self.keyboard, 1024)
-        self.said += said.decode()
-
-    def type(self, text: str) -> None:
-        os.write(self.keyboard, f"{text}\n".encode())
-
-
 def test_a_password_comes_from_standard_input(crumby: Ask, home: Path) -> None:
     assert crumby("adduser", "ada", stdin="love lace ☕ \nnext line\n") == (0, "ada can now sign in\n", "")
     assert may_sign_in(home, "ada", "love lace ☕ ")
@@ -70,15 +30,11 @@ def test_a_password_comes_from_standard_input(crumby: Ask, home: Path) -> None:
 
 def test_a_password_is_asked_for_twice_and_not_shown(home: Path) -> None:
     with Terminal("adduser", "ada") as terminal:
-        terminal.waits_for("Password: ")
-        terminal.type("canary of mine")
-        terminal.waits_for("confirmation: ")
-        terminal.type("cannary of mine")
-        terminal.waits_for("Password: ")  # the two differ, so once more
-        terminal.type("canary of mine")
-        terminal.waits_for("confirmation: ")
-        terminal.type("canary of mine")
-        terminal.waits_for("ada can now sign in")
+        terminal.answer("Password: ", "canary of mine")
+        terminal.answer("confirmation: ", "cannary of mine")
+        terminal.answer("Password: ", "canary of mine")  # the two differ, so once more
+        terminal.answer("confirmation: ", "canary of mine")
+        terminal.wait("ada can now sign in")
     assert "do not match" in terminal.said
     assert "canary of mine" not in terminal.said
     assert may_sign_in(home, "ada", "canary of mine")
@@ -141,11 +97,11 @@ def test_a_second_factor_is_on_once_a_code_has_shown_that_the_app_has_it(verb: A
     assert factor(home) is None
 
     with Terminal("totp", "ada") as terminal:
-        terminal.waits_for("The code that the app shows: ")
+        terminal.wait("The code that the app shows: ")
         assert "█" in terminal.said
         secret = terminal.said.partition("secret=")[2].partition("&")[0]
-        terminal.type(pyotp.TOTP(secret).now())
-        terminal.waits_for("ada is asked for a code from now on")
+        terminal.answer("The code that the app shows: ", pyotp.TOTP(secret).now())
+        terminal.wait("ada is asked for a code from now on")
     assert factor(home) == secret
 
     assert verb("totp", "ada", "--off") == (0, "ada signs in by the password alone\n", "")

@@ -15,8 +15,8 @@ from crumby.database import open_database
 from crumby.settings import Settings
 from crumby.sharing.shares import Share, Shares
 from tests.cli.conftest import Ask
+from tests.cli.terminal import Terminal
 from tests.cli.test_errors import one_line
-from tests.cli.test_people import Terminal
 
 LINK = re.compile(r"/share/([A-Za-z0-9_-]{22})\n")
 HINT = "crumby: set DOMAIN, and links have this Crumby's host before them\n"
@@ -90,11 +90,9 @@ def test_no_link_is_made_without_the_password_that_was_to_be(stdin: str, verb: A
 
 def test_a_password_is_asked_for_twice_and_not_shown(home: Path) -> None:
     with Terminal("share", "Quiet", "--password") as terminal:
-        terminal.waits_for("Password: ")
-        terminal.type("canary")
-        terminal.waits_for("confirmation: ")
-        terminal.type("canary")
-        terminal.waits_for("before them")
+        terminal.answer("Password: ", "canary")
+        terminal.answer("confirmation: ", "canary")
+        terminal.wait("before them")
     assert "canary" not in terminal.said
     token = re.search(r"/share/([A-Za-z0-9_-]{22})", terminal.said)
     assert token
