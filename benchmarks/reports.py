@@ -178,6 +178,9 @@ def parse(arguments: Sequence[str]) -> Options:
     for name in ("filters", "periods"):
         values[name] = tuple(filter(None, values[name].split(",")))
     values["viewers"] = tuple(int(each) for each in values["viewers"].split(",") if each)
+    unknown = sorted(set(values["periods"]) - set(PERIODS))
+    if unknown or not values["periods"]:
+        parser.error(f"--periods: {', '.join(unknown) or 'none'}: give one or more of {', '.join(PERIODS)}")
     return Options(**values)
 
 
