@@ -1,6 +1,7 @@
 """A dump that the real tools made of a real table is read back equal, whatever they were told to write."""
 
 import io
+import re
 import subprocess
 import tracemalloc
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+import crumby
 from crumby.importing import dumps
 from crumby.importing.dumps import CHUNK, Dump, Row, dialect_of
 from crumby.importing.source import ImportRefused
@@ -305,3 +307,10 @@ def test_what_is_no_sql_is_given_up_before_it_fills_the_memory(monkeypatch: pyte
     monkeypatch.setattr(dumps, "LONGEST", 4 << 20)
     with pytest.raises(ImportRefused, match="a row is longer than 4 MiB"):
         list(Dump(Endless(), "dump.sql", lambda _: True).rows())  # type: ignore[arg-type]
+
+
+def test_no_pattern_keeps_what_a_group_took_by_its_quantifier() -> None:
+    """Before Python 3.11.5 `(…)*+` may match what it should not, and end too early. Seen to fail with one such."""
+    sources = Path(crumby.__file__).parent.rglob("*.py")
+    lines = [f"{path.name}: {line.strip()}" for path in sources for line in path.read_text("utf-8").splitlines()]
+    assert [line for line in lines if re.search(r"""\br?b?r["'].*\)(?:[*+?]|\{[\d,]+\})\+""", line)] == []

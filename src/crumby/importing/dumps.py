@@ -56,10 +56,10 @@ NAME: Final = PART + rb"(?:\s*\.\s*" + PART + rb")*"
 PARTS: Final = re.compile(PART)
 
 # A text ends at a quote that no other follows, and that is not escaped. What has been taken is never given back (`++`,
-# `*+`): a text of any length is gone over once.
-ESCAPED: Final = rb"'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'"
-PLAIN: Final = rb"'[^']*+(?:''[^']*+)*+'"
-QUOTED: Final = rb'"[^"\\]*+(?:(?:\\.|"")[^"\\]*+)*+"'
+# `*+`, `(?>…)`): a text of any length is gone over once. Before Python 3.11.5 `*+` is wrong of a group.
+ESCAPED: Final = rb"'[^'\\]*+(?>(?:(?:\\.|'')[^'\\]*+)*)'"
+PLAIN: Final = rb"'[^']*+(?>(?:''[^']*+)*)'"
+QUOTED: Final = rb'"[^"\\]*+(?>(?:(?:\\.|"")[^"\\]*+)*)"'
 TEXTS: Final[dict[Dialect, bytes]] = {
     "mysql": rb"(?:_\w+\s*|[nNxXbB])?" + ESCAPED,
     "postgresql": rb"(?:[eE]" + ESCAPED + rb"|[xXbB]?" + PLAIN + rb")",
@@ -115,14 +115,14 @@ class Grammar:
         calls = rb"\([^()']*+\)"
         self._cells = re.compile(cell, re.DOTALL)
         self.row = re.compile(
-            rb"\s*\(((?:" + text + rb"|" + plain + rb"|" + calls + rb")*+)\)\s*(?:([,;])|(?=ON\s))", re.DOTALL
+            rb"\s*\(((?>(?:" + text + rb"|" + plain + rb"|" + calls + rb")*))\)\s*(?:([,;])|(?=ON\s))", re.DOTALL
         )
         # Of a statement that is passed by, nothing is taken at whose end what was read ends: more may belong to it.
         words = rb"[^;'\"`/$\-eE]++|[eE](?!'|\Z)" if dialect == "postgresql" else rb"[^;'\"`/$\-]++"
         dollars = rb"\$(\w*)\$.*?\$\1\$|\$(?!\w*(?:\$|\Z))" if dialect == "postgresql" else rb"\$"
         quoted = rb"(?:" + text + rb"|" + QUOTED + rb"|`[^`]*+`)(?!\Z)"
         others = rb"--[^\n]*+\n|/\*.*?\*/|/(?!\*|\Z)|-(?!-|\Z)"
-        self.run = re.compile(rb"(?:" + b"|".join((words, quoted, others, dollars)) + rb")*+", re.DOTALL)
+        self.run = re.compile(rb"(?>(?:" + b"|".join((words, quoted, others, dollars)) + rb")*)", re.DOTALL)
         self.mysql = dialect == "mysql"
 
     def values(self, row: bytes, columns: int) -> list[Cell]:

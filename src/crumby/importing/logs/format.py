@@ -21,17 +21,17 @@ from crumby.importing.logs.fields import DIRECTIVES, FIELDS, FORMATS, HEADERS, V
 from crumby.importing.logs.times import STRFTIME, strftime_pattern
 from crumby.importing.source import ImportRefused
 
-QUOTED: Final = r'[^"\\]*+(?:\\.[^"\\]*+)*+'
-LISTED: Final = r'[^\s",]++(?:,\ ?[^\s",]++)*+'
+QUOTED: Final = r'[^"\\]*+(?>(?:\\.[^"\\]*+)*)'
+LISTED: Final = r'[^\s",]++(?>(?:,\ ?[^\s",]++)*)'
 METHOD: Final = "[A-Za-z_-]++"
-TARGET: Final = r'[^\s"\\]*+(?:\\.[^\s"\\]*+)*+'
+TARGET: Final = r'[^\s"\\]*+(?>(?:\\.[^\s"\\]*+)*)'
 PATTERNS: Final = {  # of fields that tell where they end
     "ip": LISTED,
     "forwarded": LISTED,
     "status": r"\d\d\d|-",
     "method": r'[^\s"]*+',
     "target": TARGET,
-    "path": r'[^\s"?\\]*+(?:\\.[^\s"?\\]*+)*+',
+    "path": r'[^\s"?\\]*+(?>(?:\\.[^\s"?\\]*+)*)',
     "query": TARGET,
     "mark": r"\??",
     "scheme": r"[a-zA-Z]*+|-",
@@ -39,7 +39,7 @@ PATTERNS: Final = {  # of fields that tell where they end
     "port": r"\d*+|-",
     "at": r"\d{10,}(?:\.\d+)?|\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d\ [+-]\d{4}|\d{4}-\d\d-\d\dT[\d:.]++(?:Z|[+-]\d\d:?\d\d)?",
     "zone": r"[+-]\d{4}",
-    "upstream": r'[^\s",]++(?:(?:,\ |\ :\ )[^\s",]++)*+',
+    "upstream": r'[^\s",]++(?>(?:(?:,\ |\ :\ )[^\s",]++)*)',
 }
 ENDS: Final = dict.fromkeys(("ip", "forwarded", "method", "target", "query", "upstream"), ' \t"') | {
     "path": ' \t"?',  # what such a field ends at by itself; where other text is behind it, it ends there
