@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def log(path: Path, day: int = 1, lines: int = 120) -> Path:
 
 
 def stored(home: Path) -> list[tuple[str, str, int]]:
-    with sqlite3.connect(home / "crumby.db") as database:
+    with closing(sqlite3.connect(home / "crumby.db")) as database:
         return database.execute("select datetime, page, seq from visits order by id").fetchall()
 
 
@@ -52,9 +53,9 @@ def test_a_log_is_recognised_imported_and_told(verb: Ask, home: Path) -> None:
 
 def test_what_is_counted_beforehand_has_it_at_once(verb: Ask, home: Path) -> None:
     verb("import", *SITE, str(log(home / "access.log")))
-    with sqlite3.connect(home / "crumby-rollups.db") as rollups:
+    with closing(sqlite3.connect(home / "crumby-rollups.db")) as rollups:
         assert rollups.execute("select sum(views) from rollup_totals_day").fetchone() == (40,)
-    with sqlite3.connect(home / "crumby.db") as database:
+    with closing(sqlite3.connect(home / "crumby.db")) as database:
         (days,) = database.execute("select count(*) from calendar where datetime < '2026-03-01'").fetchone()
     assert days > 300
 
