@@ -16,7 +16,7 @@ from tests.servers import READY_S, wait_until
 SECRET: Final = ("password", "confirmation")  # what is asked for and not shown
 
 
-def shown(on: Literal["stdout", "stderr"], *words: str, **environ: str) -> tuple[str, str]:
+def shown(on: Literal["stdout", "stderr"], *words: str, status: int = 0, **environ: str) -> tuple[str, str]:
     """Run `crumby WORDS…`, one of whose outputs is a terminal → all that this was given, and the other output.
 
     It is read as it comes: a terminal keeps 4 KB, and then lets the writer wait.
@@ -32,7 +32,7 @@ def shown(on: Literal["stdout", "stderr"], *words: str, **environ: str) -> tuple
                 said += more
         os.close(screen)
         rest = b"".join(filter(None, process.communicate(timeout=60)))
-    assert process.returncode == 0, rest
+    assert process.returncode == status, rest
     return said.decode(), rest.decode()
 
 
@@ -70,9 +70,7 @@ class Terminal:
 
     def answer(self, question: str, words: str) -> None:
         self.wait(question)
-        if (
-            question.lower().strip(": ") in SECRET
-        ):  # what is typed before the terminal keeps it to itself is thrown away
+        if question.lower().strip(": ") in SECRET:  # what is typed before that would be thrown away
             wait_until(lambda: not termios.tcgetattr(self._screen)[3] & termios.ECHO, "nothing is shown")
         self._answered = self.said.index(question, self._answered) + len(question)
         os.write(self._screen, f"{words}\n".encode())

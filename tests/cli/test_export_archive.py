@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Ask
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import shown
 from tests.cli.test_errors import one_line
 from tests.cli.test_interrupted import Start, at_it, interrupted, start
 
@@ -71,10 +71,8 @@ def test_it_goes_on_to_another_program(crumby: Ask, home: Path) -> None:
 
 @pytest.mark.usefixtures("filled")
 def test_a_terminal_is_shown_no_archive(home: Path) -> None:
-    with Terminal("export") as terminal:
-        assert terminal.end() == 1
-    message = "crumby: an archive is nothing to be read here: name a file, `crumby export --output all.zip`\r\n"
-    assert terminal.said == message
+    message = "crumby: an archive is nothing to be read here: name a file, `crumby export --output all.zip`\n"
+    assert shown("stdout", "export", status=1) == ("", message)
 
 
 @pytest.mark.parametrize(
